@@ -1,0 +1,114 @@
+package dumpfmt
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Layout names a way in which a dump lies on disk.
+type Layout int
+
+// The layouts that odx knows.
+const (
+	LayoutUnknown   Layout = iota
+	LayoutFast             // manifest.json, dump/, filestore/, odx.json
+	LayoutArchive          // a bare directory-format archive: toc.dat and data files
+	LayoutClickOdoo        // manifest.json, db.dump (custom format), filestore/
+	LayoutCustom           // a custom-format file, pg_dump -Fc
+	LayoutZip              // Odoo's standard zip
+)
+
+// Names inside the layouts.
+const (
+	ArchiveDir    = "dump"
+	FilestoreDir  = "filestore"
+	ManifestFile  = "manifest.json"
+	RecordFile    = "odx.json"
+	ClickOdooDump = "db.dump"
+)
+
+// String gives the layout's name as the documentation has it.
+func (l Layout) String() string {
+	switch l {
+	case LayoutFast:
+		return "fast layout"
+	case LayoutArchive:
+		return "directory-format archive"
+	case LayoutClickOdoo:
+		return "click-odoo folder"
+	case LayoutCustom:
+		return "custom-format dump"
+	case LayoutZip:
+		return "Odoo zip"
+	}
+	return "unknown layout"
+}
+
+// Detect tells which layout lies at path, by its content rather than by its
+// name. The error matches fs.ErrNotExist when there is nothing, and ErrFormat
+// when it is none of the layouts.
+func Detect(path string) (Layout, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return LayoutUnknown, err
+	}
+	if info.IsDir() {
+		return detectDir(path)
+	}
+	return detectFile(path)
+}
+
+func detectDir(path string) (Layout, error) {
+	has := func(names ...string) bool {
+		for _, n := range names {
+			if _, err := os.Stat(filepath.Join(path, n)); err == nil {
+				return true
+			}
+		}
+		return false
+	}
+	fast := has(filepath.Join(ArchiveDir, "toc.dat"), filepath.Join(ArchiveDir, "toc.dat.gz"))
+	archive := has("toc.dat", "toc.dat.gz")
+	click := has(ClickOdooDump)
+	switch {
+	case fast && !archive && !click:
+		return LayoutFast, nil
+	case archive && !fast && !click:
+		return LayoutArchive, nil
+	case click && !fast && !archive:
+		return LayoutClickOdoo, nil
+	case fast || archive || click:
+		return LayoutUnknown, &FormatError{Path: path, Offset: -1,
+			Err: fmt.Errorf("more than one dump in one folder (of dump/toc.dat, toc.dat, %s): name the one that is meant", ClickOdooDump)}
+	case has(ArchiveDir, RecordFile):
+		return LayoutUnknown, &FormatError{Path: path, Offset: -1,
+			Err: fmt.Errorf("dump/toc.dat is missing: this backup is not complete")}
+	}
+	return LayoutUnknown, &FormatError{Path: path, Offset: -1,
+		Err: fmt.Errorf("no dump in this folder: neither dump/toc.dat, toc.dat nor %s", ClickOdooDump)}
+}
+
+func detectFile(path string) (Layout, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return LayoutUnknown, err
+	}
+	defer f.Close()
+	head := make([]byte, 5)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return LayoutUnknown, err
+	}
+	head = head[:n]
+	switch {
+	case bytes.Equal(head, []byte("PGDMP")):
+		return LayoutCustom, nil
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
+		return LayoutZip, nil
+	}
+	return LayoutUnknown, &FormatError{Path: path, Offset: 0,
+		Err: fmt.Errorf("neither a custom-format dump (PGDMP) nor a zip")}
+}

@@ -1,0 +1,119 @@
+package dumpfmt
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// RecordFormat is the version of odx.json that this package writes. A reader
+// refuses a newer one.
+const RecordFormat = 1
+
+// Record is odx.json: what odx knows about a backup that the backup's other
+// files do not say. Nothing needs it; it adds checks.
+type Record struct {
+	Format     int              `json:"odx_format"`
+	OdxVersion string           `json:"odx_version"`
+	Started    time.Time        `json:"started"`
+	Finished   time.Time        `json:"finished"`
+	PgDump     string           `json:"pg_dump"` // version text of the pg_dump that made the archive
+	Server     string           `json:"server"`  // version text of the server
+	Standby    bool             `json:"standby"`
+	Database   DatabaseRecord   `json:"database"`
+	Odoo       *OdooRecord      `json:"odoo,omitempty"`
+	Archive    ArchiveRecord    `json:"archive"`
+	Filestore  *FilestoreRecord `json:"filestore,omitempty"`
+}
+
+// DatabaseRecord holds the properties of the database that no archive
+// restores without --create.
+type DatabaseRecord struct {
+	Name           string   `json:"name"`
+	Owner          string   `json:"owner"`
+	Encoding       string   `json:"encoding"`
+	Collate        string   `json:"lc_collate"`
+	Ctype          string   `json:"lc_ctype"`
+	LocaleProvider string   `json:"locale_provider"` // libc, icu or builtin
+	Locale         string   `json:"locale,omitempty"`
+	Settings       []string `json:"settings,omitempty"` // ALTER DATABASE ... SET, each "name=value"
+	Comment        string   `json:"comment,omitempty"`
+	Bytes          int64    `json:"bytes"` // pg_database_size
+}
+
+// OdooRecord says which Odoo the database belongs to.
+type OdooRecord struct {
+	Series  string `json:"series"`
+	Modules int    `json:"modules"` // installed
+	UUID    string `json:"database_uuid,omitempty"`
+}
+
+// ArchiveRecord describes dump/.
+type ArchiveRecord struct {
+	Version   string       `json:"version"` // of the archive format, such as "1.14"
+	Compress  string       `json:"compress"`
+	Entries   int          `json:"entries"`
+	Bytes     int64        `json:"bytes"` // all files of the archive, on disk
+	DataFiles []FileDigest `json:"files"` // toc.dat first, then by name
+}
+
+// FileDigest identifies the content of one file of the archive.
+type FileDigest struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"` // hexadecimal
+}
+
+// FilestoreRecord describes filestore/.
+type FilestoreRecord struct {
+	Files   int64    `json:"files"`
+	Bytes   int64    `json:"bytes"`
+	Named   int64    `json:"named"`             // files that the snapshot names
+	Missing int64    `json:"missing"`           // of those, not found
+	Damaged int64    `json:"damaged"`           // of those, of another size than file_size
+	Lost    []string `json:"lost,omitempty"`    // names of missing and damaged files, capped
+	Unread  int64    `json:"unread,omitempty"`  // files that could not be read
+	GCGuard string   `json:"gc_guard"`          // held, lost, off, or why it was not taken
+	Skipped []string `json:"skipped,omitempty"` // what lies in the folder and is no file
+}
+
+// Encode gives the bytes of odx.json.
+func (r *Record) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(r); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// ReadRecord reads an odx.json. The error matches fs.ErrNotExist when there is
+// none, ErrFormat when it is damaged, ErrUnsupported when a newer odx wrote it.
+func ReadRecord(path string) (*Record, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		offset := int64(-1)
+		if s := (*json.SyntaxError)(nil); errors.As(err, &s) {
+			offset = s.Offset
+		}
+		return nil, &FormatError{Path: path, Offset: offset, Err: err}
+	}
+	switch {
+	case r.Format > RecordFormat:
+		return nil, &FormatError{Path: path, Offset: -1, Field: "odx_format",
+			Err: fmt.Errorf("%w: version %d, this odx reads up to %d", ErrUnsupported, r.Format, RecordFormat)}
+	case r.Format < 1:
+		return nil, &FormatError{Path: path, Offset: -1, Field: "odx_format",
+			Err: errors.New("missing: not a record of odx")}
+	}
+	return &r, nil
+}

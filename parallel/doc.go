@@ -1,0 +1,22 @@
+// Package parallel and its sub-packages do the work that needs a server or a
+// child process, on several workers at once.
+//
+// A job is what --jobs counts: one connection of pg_dump or pg_restore, or one
+// file being copied. A dump with --jobs N looks like this:
+//
+//	odx ─┬─ guard session      ROW EXCLUSIVE on ir_attachment, to the last file
+//	     ├─ snapshot session   ACCESS SHARE on every table, exports the snapshot
+//	     ├─ pg_dump -j N       1 + N connections, all in that snapshot
+//	     ├─ N filestore workers
+//	     └─ 1 digest worker    SHA-256 of each data file as it is finished
+//
+// which is N + 3 connections (and one more for a moment at the start). A
+// restore has pg_restore's N connections, one of odx, and N filestore workers.
+//
+// Memory is a fixed part plus one buffer a worker; nothing is held per row,
+// per file or per attachment. Cancelling the context ends everything: children
+// get SIGTERM and, if they do not listen, SIGKILL; sessions are closed; what
+// was half made is removed.
+//
+// The package itself holds only the counters that all of them share.
+package parallel

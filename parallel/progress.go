@@ -1,0 +1,59 @@
+package parallel
+
+import "sync/atomic"
+
+// Progress is what a running dump or restore shows of itself. Workers add,
+// anyone may read at any time; nothing blocks. The zero value is ready.
+type Progress struct {
+	Database Meter // bytes: table sizes in a dump, data file sizes in a restore
+	Objects  Meter // indexes, keys and other objects after the data (restore)
+	Files    Meter // bytes of the filestore
+	phase    atomic.Pointer[string]
+}
+
+// SetPhase names what is being done now, for people.
+func (p *Progress) SetPhase(name string) { p.phase.Store(&name) }
+
+// Phase returns what is being done now.
+func (p *Progress) Phase() string {
+	if s := p.phase.Load(); s != nil {
+		return *s
+	}
+	return ""
+}
+
+// Meter counts work done against a total that may become known, or grow, only
+// while the work goes on.
+type Meter struct {
+	done, extra, total, items atomic.Int64
+}
+
+// Add counts n more units as done for good.
+func (m *Meter) Add(n int64) { m.done.Add(n) }
+
+// Item counts one more finished item: a table, a file, an index.
+func (m *Meter) Item() { m.items.Add(1) }
+
+// SetExtra says how much of the items under way is done. It replaces the last
+// such figure, and is an estimate.
+func (m *Meter) SetExtra(n int64) { m.extra.Store(n) }
+
+// SetTotal sets the expected total.
+func (m *Meter) SetTotal(n int64) { m.total.Store(n) }
+
+// Set replaces the figures by those of another counter.
+func (m *Meter) Set(done, items int64) {
+	m.done.Store(done)
+	m.items.Store(items)
+}
+
+// Read returns what is done, never more than a known total, the total (0 if
+// unknown) and the number of finished items.
+func (m *Meter) Read() (done, total, items int64) {
+	total = m.total.Load()
+	done = m.done.Load() + m.extra.Load()
+	if total > 0 {
+		done = min(done, total)
+	}
+	return done, total, m.items.Load()
+}
