@@ -8,9 +8,6 @@ import (
 	"strconv"
 )
 
-// ManifestName is the file of a backup that holds its Manifest.
-const ManifestName = "manifest.json"
-
 // Manifest is the content of an Odoo backup's manifest.json, as Odoo's
 // dump_db_manifest (odoo/service/db.py, the same in Odoo 8 to 19) fills it.
 // Odoo itself never reads the file back; other tools do, so odx adds no key of
@@ -143,7 +140,7 @@ func ParseManifest(data []byte) (Manifest, error) {
 
 // manifestError makes a *FormatError of an error of encoding/json.
 func manifestError(field string, err error) error {
-	e := &FormatError{Path: ManifestName, Offset: -1, Field: field, Err: err}
+	e := &FormatError{Path: ManifestFile, Offset: -1, Field: field, Err: err}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		e.Field, e.Offset = "JSON", syntax.Offset
