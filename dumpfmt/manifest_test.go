@@ -262,6 +262,9 @@ func TestParseSeries(t *testing.T) {
 		for _, p := range s.VersionInfo() {
 			info = append(info, string(p.appendJSON(nil)))
 		}
+		if saas := strings.Contains(tt.version, "saas"); s.SaaS() != saas {
+			t.Errorf("%s: between two releases: %t, want %t", tt.version, s.SaaS(), saas)
+		}
 		if got := strings.Join(info, ","); got != tt.info {
 			t.Errorf("%s: version_info %s, want %s", tt.version, got, tt.info)
 		}

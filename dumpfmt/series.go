@@ -54,6 +54,12 @@ func (s Series) Major() int {
 	return n
 }
 
+// SaaS reports whether the series lies between two yearly releases, and so has
+// some of the next one's traits.
+func (s Series) SaaS() bool {
+	return strings.HasPrefix(s.parts[0], saasPrefix) || strings.HasPrefix(s.parts[1], saasPrefix)
+}
+
 // VersionInfo is odoo.release.version_info of a final release of the series:
 // [19, 0, 0, "final", 0, ""], or ["saas~18", 2, 0, "final", 0, ""]. It is
 // nil for an unknown series.
