@@ -1,0 +1,213 @@
+package pgarchive
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+
+	"odx/dumpfmt"
+)
+
+// encoding is how a stream of data is stored. Custom-format files keep gzip as
+// zlib streams, without gzip's header.
+type encoding uint8
+
+const (
+	plain encoding = iota
+	gzipFile
+	zlibStream
+	lz4Frames
+	zstdFrames
+)
+
+func (e encoding) String() string {
+	return [...]string{"plain", "gzip", "zlib", "lz4", "zstd"}[e]
+}
+
+func fileEncoding(c Compression) encoding {
+	return [...]encoding{plain, gzipFile, lz4Frames, zstdFrames}[c]
+}
+
+func blockEncoding(c Compression) encoding {
+	return [...]encoding{plain, zlibStream, lz4Frames, zstdFrames}[c]
+}
+
+// sourceBuffer is what is read from a file at once.
+const sourceBuffer = 128 << 10
+
+// Decoders and buffers are used again: an archive has thousands of small
+// files, and each decoder is worth more than such a file's content.
+var (
+	bufferPool = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, sourceBuffer) }}
+	gzipPool   = sync.Pool{New: func() any { return new(gzip.Reader) }}
+	zstdPool   = sync.Pool{New: func() any { return newZstd() }}
+)
+
+func newZstd() *zstd.Decoder {
+	d, err := zstd.NewReader(nil,
+		zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(dumpfmt.MaxZstdWindow))
+	if err != nil {
+		panic("odx: internal error: zstd options: " + err.Error())
+	}
+	return d
+}
+
+// dataReader gives the decoded bytes of one stream. At the end it makes sure
+// that the stream is whole and that nothing follows it: io.EOF from Read means
+// that everything was there.
+type dataReader struct {
+	path   string
+	closer io.Closer
+	enc    encoding
+	empty  bool // no bytes at all are no data rather than an error
+	src    *source
+	br     *bufio.Reader
+	dec    io.Reader
+	err    error
+}
+
+// newDataReader reads the stream that is the whole of r. It takes closer over.
+func newDataReader(r io.Reader, closer io.Closer, path string, enc encoding) *dataReader {
+	d := &dataReader{path: path, closer: closer, enc: enc, src: &source{r: r}}
+	d.br = bufferPool.Get().(*bufio.Reader)
+	d.br.Reset(d.src)
+	return d
+}
+
+// start makes the decoder. It reads from the source. Its error is io.EOF only
+// if the stream is empty and may be.
+func (d *dataReader) start() error {
+	if _, err := d.br.Peek(1); err == io.EOF && d.enc != plain && !d.empty {
+		return fmt.Errorf("no bytes at all: %w", io.ErrUnexpectedEOF)
+	} else if err != nil {
+		return err
+	}
+	switch d.enc {
+	case plain:
+		d.dec = d.br
+	case gzipFile:
+		gz := gzipPool.Get().(*gzip.Reader)
+		d.dec = gz
+		return gz.Reset(d.br)
+	case zlibStream:
+		z, err := zlib.NewReader(d.br)
+		if err != nil {
+			return err
+		}
+		d.dec = z
+	case lz4Frames:
+		l := lz4.NewReader(d.br)
+		d.dec = l
+		return l.Apply(lz4.ConcurrencyOption(1))
+	case zstdFrames:
+		z := zstdPool.Get().(*zstd.Decoder)
+		d.dec = z
+		return z.Reset(d.br)
+	}
+	return nil
+}
+
+// Read implements io.Reader. Errors about the content are a
+// *dumpfmt.FormatError.
+func (d *dataReader) Read(p []byte) (int, error) {
+	if d.err != nil || len(p) == 0 {
+		return 0, d.err
+	}
+	if d.dec == nil {
+		if err := d.start(); err != nil {
+			d.err = d.translate(err)
+			return 0, d.err
+		}
+	}
+	n, err := d.dec.Read(p)
+	if err == io.EOF {
+		err = d.finish()
+	}
+	if err != nil {
+		d.err = d.translate(err)
+	}
+	return n, d.err
+}
+
+// finish looks behind the end of the decoded stream. gzip, lz4 and zstd go on
+// with the next member or frame by themselves and fail if there is none; a
+// zlib stream ends where it ends.
+func (d *dataReader) finish() error {
+	if d.enc != zlibStream {
+		return io.EOF
+	}
+	if _, err := d.br.ReadByte(); err != nil {
+		return err
+	}
+	return errors.New("more data after the end of the zlib stream")
+}
+
+// translate tells errors of the content from those of the source.
+func (d *dataReader) translate(err error) error {
+	switch {
+	case d.src.err != nil:
+		return d.src.err
+	case err == io.EOF:
+		return io.EOF
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = fmt.Errorf("%s data end too early: %w", d.enc, io.ErrUnexpectedEOF)
+	case errors.Is(err, gzip.ErrHeader) && d.dec != nil, errors.Is(err, zstd.ErrMagicMismatch):
+		err = fmt.Errorf("no %s data at this place: %w", d.enc, err)
+	}
+	offset := d.src.n - int64(d.br.Buffered())
+	return &dumpfmt.FormatError{Path: d.path, Offset: offset, Err: err}
+}
+
+// Close releases the decoder and closes the file. It does not say whether the
+// data were whole: only reading to the end does.
+func (d *dataReader) Close() error {
+	if d.br == nil {
+		return nil
+	}
+	switch z := d.dec.(type) {
+	case *gzip.Reader:
+		gzipPool.Put(z)
+	case *zstd.Decoder:
+		if z.Reset(nil) == nil {
+			zstdPool.Put(z)
+		}
+	}
+	d.br.Reset(nil)
+	bufferPool.Put(d.br)
+	d.br, d.dec = nil, nil
+	if d.err == nil {
+		d.err = errClosed
+	}
+	if d.closer == nil {
+		return nil
+	}
+	return d.closer.Close()
+}
+
+var errClosed = errors.New("read after close")
+
+// source counts what the decoder takes and keeps an error that is not the end:
+// decoders wrap or hide it.
+type source struct {
+	r   io.Reader
+	n   int64
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.n += int64(n)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
