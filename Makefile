@@ -1,0 +1,67 @@
+# Go as new as go.mod wants, fetched if need be: see .ci/go.
+GO := .ci/go
+PKGS ?= ./...
+# More flags for go test: make test TESTFLAGS=-v
+TESTFLAGS ?=
+FUZZTIME ?= 10s
+# Servers for `make interop`, beside the machine's own.
+PG ?= 13 17 18
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+
+# Go's own ten minutes are short for one package on a small, busy machine.
+GOTEST = $(GO) test -timeout 30m $(TESTFLAGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/odx, installing Go if it is missing
+	@.ci/setup build
+	$(GO) build -buildvcs=false -trimpath -ldflags '$(if $(VERSION),-X main.version=$(VERSION))' -o bin/odx ./cmd/odx
+
+.PHONY: demo
+demo: build ## install what is missing, then dump and restore a made-up Odoo database and compare
+	@.ci/setup demo
+	bin/odx demo
+
+# Servers that `make interop` has fetched before are used as well.
+.PHONY: test
+test: ## install what is missing, then run every test
+	@.ci/setup test
+	ODX_TEST_PG="$${ODX_TEST_PG-$$(.ci/postgres --list | paste -sd:)}" $(GOTEST) $(PKGS)
+
+.PHONY: race
+race: ## run the tests with the race detector
+	@.ci/setup race
+	CGO_ENABLED=1 $(GOTEST) -race $(PKGS)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	@.ci/setup build
+	.ci/fuzz $(FUZZTIME) $(PKGS)
+
+.PHONY: interop
+interop: ## fetch PostgreSQL of the versions in PG and run the tests that start servers with them
+	@.ci/setup test
+	servers=$$(for v in $(PG); do .ci/postgres $$v || exit 1; done | paste -sd:) && \
+	ODX_TEST_PG="$$servers" $(GOTEST) -count=1 ./parallel/... ./cmd/... ./bench/...
+
+.PHONY: lint
+lint: ## gofmt, vet, staticcheck, go.mod, import rules
+	@.ci/setup build
+	.ci/lint
+
+.PHONY: bench
+bench: ## run the Go benchmarks
+	@.ci/setup test
+	$(GOTEST) -run '^$$' -bench . -benchmem $(PKGS)
+
+.PHONY: check
+check: lint fuzz race test ## everything to run before a commit is shared
+
+.PHONY: clean
+clean: ## remove what was built and Go's cached test results
+	rm -rf bin .cache
+	$(GO) clean -testcache
