@@ -1,0 +1,8 @@
+package pgtool
+
+import "syscall"
+
+// maxrssUnit is the unit of ru_maxrss in bytes.
+const maxrssUnit = 1
+
+func setDeathSignal(*syscall.SysProcAttr, syscall.Signal) {}
