@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"odx/dumpfmt"
@@ -22,8 +21,9 @@ const tocName = "toc.dat"
 type Archive struct {
 	TOC *TOC
 
-	path  string
-	needs int
+	path   string
+	needs  int
+	custom *customFile // nil for a folder
 }
 
 // Open reads the table of contents of the directory-format archive in the
@@ -37,10 +37,12 @@ func Open(path string) (*Archive, error) {
 		return nil, err
 	}
 	a := &Archive{path: path}
-	if !info.IsDir() {
-		return nil, &dumpfmt.FormatError{Path: path, Offset: -1, Err: dumpfmt.ErrUnsupported}
+	if info.IsDir() {
+		err = a.openDir()
+	} else {
+		err = a.openCustom()
 	}
-	if err := a.openDir(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -123,12 +125,15 @@ func (a *Archive) Data(e *Entry) (io.ReadCloser, error) {
 	case e.IsLargeObjects():
 		return nil, fmt.Errorf("%s has large objects instead of one stream", e.describe())
 	}
+	if a.custom != nil {
+		return a.custom.data(a.TOC, e)
+	}
 	return a.openFile(e.File)
 }
 
 // describe names an entry in messages.
 func (e *Entry) describe() string {
-	return fmt.Sprintf("entry %d (%s %s)", e.ID, e.Desc, e.Tag)
+	return fmt.Sprintf("entry with ID %d (%s %s)", e.ID, e.Desc, e.Tag)
 }
 
 // File is a file of the archive.
@@ -140,8 +145,11 @@ type File struct {
 
 // Files lists the files of the archive: the table of contents first, then by
 // name. A file that should be there and is not gives an error that matches
-// fs.ErrNotExist.
+// fs.ErrNotExist. Of a custom-format archive it gives the file itself.
 func (a *Archive) Files() ([]File, error) {
+	if a.custom != nil {
+		return []File{{Name: a.custom.name, Size: a.custom.size}}, nil
+	}
 	inv, err := a.takeInventory()
 	if err != nil {
 		return nil, err
@@ -158,146 +166,16 @@ func (a *Archive) Files() ([]File, error) {
 }
 
 // Sizes gives for each entry with data the bytes that they take on disk, all
-// large objects of a BLOBS entry and their list together.
+// large objects of a BLOBS entry and their list together. A custom-format file
+// that was written into a pipe is read once for it.
 func (a *Archive) Sizes() (map[DumpID]int64, error) {
-	files, err := a.Files()
+	inv, err := a.takeInventory()
 	if err != nil {
 		return nil, err
 	}
 	sizes := make(map[DumpID]int64)
-	for _, f := range files[1:] {
-		sizes[f.Entry] += f.Size
+	for _, it := range inv.items {
+		sizes[it.entry.ID] += it.size
 	}
-	return sizes, nil
-}
-
-// inventory is what lies in the folder of an archive, put against what the
-// table of contents names.
-type inventory struct {
-	toc    File
-	items  []item
-	wrong  []error
-	unused []string // names that nothing refers to, sorted
-}
-
-// item is one file with data.
-type item struct {
-	entry *Entry
-	file  string
-	size  int64
-	kind  contentKind
-}
-
-// contentKind says what an item's bytes must end in.
-type contentKind uint8
-
-const (
-	anyBytes contentKind = iota // large objects, and kinds of old archives
-	listText                    // list of large objects
-	copyText
-	insertText
-)
-
-func (a *Archive) takeInventory() (*inventory, error) {
-	left, err := a.listFolder()
-	if err != nil {
-		return nil, err
-	}
-	inv := &inventory{}
-	if name, size, ok := take(left, tocName); ok {
-		inv.toc = File{Name: name, Size: size}
-	}
-	for i := range a.TOC.Entries {
-		e := &a.TOC.Entries[i]
-		if e.HadDumper != (e.File != "") {
-			inv.wrong = append(inv.wrong, &dumpfmt.FormatError{Path: tocName, Offset: -1, Field: e.describe(),
-				Err: fmt.Errorf("file %q does not go with its data flag %t", e.File, e.HadDumper)})
-			continue
-		}
-		if e.HadDumper {
-			inv.addEntry(a, e, left)
-		}
-	}
-	inv.checkLists(a)
-	for name := range left {
-		inv.unused = append(inv.unused, name)
-	}
-	slices.Sort(inv.unused)
-	return inv, nil
-}
-
-// listFolder gives the size of each file in the folder, and -1 for what is not
-// a regular file.
-func (a *Archive) listFolder() (map[string]int64, error) {
-	list, err := os.ReadDir(a.path)
-	if err != nil {
-		return nil, err
-	}
-	files := make(map[string]int64, len(list))
-	for _, d := range list {
-		info, err := os.Stat(filepath.Join(a.path, d.Name()))
-		switch {
-		case err == nil && info.Mode().IsRegular():
-			files[d.Name()] = info.Size()
-		case err == nil || errors.Is(err, fs.ErrNotExist): // a folder, or a dangling link
-			files[d.Name()] = -1
-		default:
-			return nil, err
-		}
-	}
-	return files, nil
-}
-
-// take finds the file that holds the data named name as find does, and strikes
-// it off.
-func take(left map[string]int64, name string) (string, int64, bool) {
-	for _, n := range candidates(name) {
-		if size, ok := left[n]; ok && size >= 0 {
-			delete(left, n)
-			return n, size, true
-		}
-	}
-	return "", 0, false
-}
-
-func (inv *inventory) addEntry(a *Archive, e *Entry, left map[string]int64) {
-	kind := anyBytes
-	switch {
-	case e.IsLargeObjects():
-		kind = listText
-	case e.Desc == DescTableData && e.CopyStmt.Valid:
-		kind = copyText
-	case e.Desc == DescTableData:
-		kind = insertText
-	}
-	if !inv.add(a, e, a.dataName(e), kind, left) || kind != listText {
-		return
-	}
-	for lo, err := range a.LargeObjects(e) {
-		if err != nil {
-			inv.wrong = append(inv.wrong, err)
-			return
-		}
-		inv.add(a, e, lo.File, anyBytes, left)
-	}
-}
-
-func (inv *inventory) add(a *Archive, e *Entry, name string, kind contentKind, left map[string]int64) bool {
-	fail := func(err error) bool {
-		inv.wrong = append(inv.wrong, &dumpfmt.FormatError{Path: name, Offset: -1,
-			Err: fmt.Errorf("%w (%s)", err, e.describe())})
-		return false
-	}
-	if err := checkName(name); err != nil {
-		return fail(err)
-	}
-	file, size, ok := take(left, name)
-	if !ok {
-		if _, err := a.find(name); err == nil {
-			return fail(errors.New("named a second time"))
-		}
-		return fail(errMissing)
-	}
-	inv.items = append(inv.items, item{entry: e, file: file, size: size, kind: kind})
-	return true
+	return sizes, joinErrors(inv.wrong)
 }

@@ -31,14 +31,15 @@ type CheckOptions struct {
 
 // CheckReport is what Archive.Check found besides errors.
 type CheckReport struct {
-	Files int      // with data
+	Files int      // with data; in a custom-format file the blocks
 	Bytes int64    // on disk
 	Notes []string // what is odd but does no harm, such as files that nothing refers to
 }
 
-// Check makes sure that the archive is complete: every file is there, the
-// lists of large objects agree with the entries, every compressed stream is
-// whole, and the text of each table ends as pg_dump ends it, and only there.
+// Check makes sure that the archive is complete: every file is there (in a
+// custom-format file: every block, and nothing between them), the lists of
+// large objects agree with the entries, every compressed stream is whole, and
+// the text of each table ends as pg_dump ends it, and only there.
 // pg_restore cannot be relied on for that: it takes short lz4 and zstd files,
 // and with zlib 1.3.2 short gzip files, for whole ones.
 //
@@ -68,7 +69,13 @@ func (a *Archive) Check(ctx context.Context, opts CheckOptions) (CheckReport, er
 	for _, name := range inv.unused {
 		report.Notes = append(report.Notes, fmt.Sprintf("%s belongs to no entry", name))
 	}
-	errs, err := checkAll(ctx, opts, inv.items, a.checkItem)
+	check := a.checkItem
+	if a.custom != nil {
+		check = func(ctx context.Context, it item, buf []byte) error {
+			return a.custom.checkItem(ctx, a.TOC, it, inv.expected[it.entry.ID], buf)
+		}
+	}
+	errs, err := checkAll(ctx, opts, inv.items, check)
 	if err != nil {
 		return report, err
 	}

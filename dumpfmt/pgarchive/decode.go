@@ -66,6 +66,8 @@ func newZstd() *zstd.Decoder {
 // that everything was there.
 type dataReader struct {
 	path   string
+	field  string // what the stream is, where it is not the whole file
+	start  int64  // where it starts in the file
 	closer io.Closer
 	enc    encoding
 	empty  bool // no bytes at all are no data rather than an error
@@ -83,9 +85,9 @@ func newDataReader(r io.Reader, closer io.Closer, path string, enc encoding) *da
 	return d
 }
 
-// start makes the decoder. It reads from the source. Its error is io.EOF only
+// open makes the decoder. It reads from the source. Its error is io.EOF only
 // if the stream is empty and may be.
-func (d *dataReader) start() error {
+func (d *dataReader) open() error {
 	if _, err := d.br.Peek(1); err == io.EOF && d.enc != plain && !d.empty {
 		return fmt.Errorf("no bytes at all: %w", io.ErrUnexpectedEOF)
 	} else if err != nil {
@@ -123,7 +125,7 @@ func (d *dataReader) Read(p []byte) (int, error) {
 		return 0, d.err
 	}
 	if d.dec == nil {
-		if err := d.start(); err != nil {
+		if err := d.open(); err != nil {
 			d.err = d.translate(err)
 			return 0, d.err
 		}
@@ -163,8 +165,11 @@ func (d *dataReader) translate(err error) error {
 	case errors.Is(err, gzip.ErrHeader) && d.dec != nil, errors.Is(err, zstd.ErrMagicMismatch):
 		err = fmt.Errorf("no %s data at this place: %w", d.enc, err)
 	}
-	offset := d.src.n - int64(d.br.Buffered())
-	return &dumpfmt.FormatError{Path: d.path, Offset: offset, Err: err}
+	offset := d.start // pieces of other streams may lie between
+	if d.field == "" {
+		offset += d.src.n - int64(d.br.Buffered())
+	}
+	return &dumpfmt.FormatError{Path: d.path, Offset: offset, Field: d.field, Err: err}
 }
 
 // Close releases the decoder and closes the file. It does not say whether the

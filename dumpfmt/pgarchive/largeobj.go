@@ -23,12 +23,16 @@ type LargeObject struct {
 	OID  uint32
 	File string // its data file without suffix, in directory-format archives
 
-	a *Archive
+	a   *Archive
+	pos int64 // of its first chunk in a custom-format file
 }
 
 // Open gives the content of the large object. The caller closes it. Read is as
 // Archive.Data says.
 func (lo LargeObject) Open() (io.ReadCloser, error) {
+	if c := lo.a.custom; c != nil {
+		return c.openChunks(lo.pos, lo.a.TOC, fmt.Sprintf("large object %d", lo.OID))
+	}
 	return lo.a.openFile(lo.File)
 }
 
@@ -41,7 +45,13 @@ func (a *Archive) LargeObjects(e *Entry) iter.Seq2[LargeObject, error] {
 			yield(LargeObject{}, fmt.Errorf("%s has no large objects", e.describe()))
 			return
 		}
-		if err := a.readList(a.dataName(e), yield); err != nil {
+		var err error
+		if a.custom != nil {
+			err = a.custom.largeObjects(a, e, yield)
+		} else {
+			err = a.readList(a.dataName(e), yield)
+		}
+		if err != nil {
 			yield(LargeObject{}, err)
 		}
 	}
@@ -106,79 +116,80 @@ func parseListLine(line []byte) (LargeObject, error) {
 	return LargeObject{OID: uint32(oid), File: string(name)}, nil
 }
 
-// checkLists compares the large objects that have data with those that the
-// entries announce.
-func (inv *inventory) checkLists(a *Archive) {
-	var whole []uint32 // large objects with an entry of their own each
-	for i := range a.TOC.Entries {
-		if e := &a.TOC.Entries[i]; e.Desc == DescBlob {
-			whole = append(whole, e.OID)
-		}
-	}
-	byID := a.TOC.ByID()
-	for i := range a.TOC.Entries {
-		e := &a.TOC.Entries[i]
-		if !e.IsLargeObjects() || !e.HadDumper {
-			continue
-		}
-		announced, from, ok := whole, "BLOB entries", len(whole) > 0
-		if a.TOC.Header.Version.groupsLargeObjects() {
-			announced, from, ok = groupOf(e, byID)
-		}
-		if !ok {
-			continue
-		}
-		if err := a.compareList(e, announced, from); err != nil {
-			inv.wrong = append(inv.wrong, err)
-		}
-	}
+// expectation is what the entries say of the large objects that a BLOBS entry
+// has the data of.
+type expectation struct {
+	oids  []uint32 // sorted
+	from  string   // which entries say so
+	valid bool     // they do
 }
 
-// groupOf gives the OIDs in the BLOB METADATA entry that a BLOBS entry depends
-// on, and the name of that entry.
-func groupOf(e *Entry, byID map[DumpID]*Entry) ([]uint32, string, bool) {
+// expectLargeObjects gives the expectation for each BLOBS entry.
+func expectLargeObjects(t *TOC) map[DumpID]expectation {
+	groups := t.Header.Version.groupsLargeObjects()
+	all := expectation{from: "BLOB entries"}
+	var lists []*Entry
+	for i := range t.Entries {
+		switch e := &t.Entries[i]; {
+		case e.IsLargeObjects():
+			lists = append(lists, e)
+		case e.Desc == DescBlob:
+			all.oids = append(all.oids, e.OID)
+			all.valid = true
+		}
+	}
+	slices.Sort(all.oids)
+	expected := make(map[DumpID]expectation, len(lists))
+	var byID map[DumpID]*Entry
+	for _, e := range lists {
+		if !groups {
+			expected[e.ID] = all
+			continue
+		}
+		if byID == nil {
+			byID = t.ByID()
+		}
+		expected[e.ID] = expectGroup(e, byID)
+	}
+	return expected
+}
+
+// expectGroup reads the OIDs in the BLOB METADATA entry that a BLOBS entry
+// depends on.
+func expectGroup(e *Entry, byID map[DumpID]*Entry) expectation {
 	for _, id := range e.Dependencies {
 		m, ok := byID[id]
 		if !ok || m.Desc != DescBlobMetadata {
 			continue
 		}
-		var oids []uint32
+		x := expectation{from: m.describe(), valid: true}
 		for line := range strings.Lines(m.Defn.String) {
 			oid, err := strconv.ParseUint(strings.TrimSuffix(line, "\n"), 10, 32)
 			if err != nil {
-				return nil, "", false
+				return expectation{}
 			}
-			oids = append(oids, uint32(oid))
+			x.oids = append(x.oids, uint32(oid))
 		}
-		return oids, m.describe(), true
+		slices.Sort(x.oids)
+		return x
 	}
-	return nil, "", false
+	return expectation{}
 }
 
-func (a *Archive) compareList(e *Entry, announced []uint32, from string) error {
-	var listed []uint32
-	for lo, err := range a.LargeObjects(e) {
-		if err != nil {
-			return nil // found when the list was read before
-		}
-		listed = append(listed, lo.OID)
-	}
-	fail := func(format string, args ...any) error {
-		return &dumpfmt.FormatError{Path: a.dataName(e), Offset: -1, Err: fmt.Errorf(format, args...)}
-	}
-	announced = slices.Sorted(slices.Values(announced))
+// compare holds the large objects that have data against the expectation.
+func (x expectation) compare(listed []uint32) error {
 	slices.Sort(listed)
 	for i, oid := range listed {
 		if i > 0 && listed[i-1] == oid {
-			return fail("large object %d is listed twice", oid)
+			return fmt.Errorf("large object %d is listed twice", oid)
 		}
-		if _, ok := slices.BinarySearch(announced, oid); !ok {
-			return fail("large object %d is not among the %s", oid, from)
+		if _, ok := slices.BinarySearch(x.oids, oid); !ok && x.valid {
+			return fmt.Errorf("large object %d is not among the %s", oid, x.from)
 		}
 	}
-	for _, oid := range announced {
+	for _, oid := range x.oids {
 		if _, ok := slices.BinarySearch(listed, oid); !ok {
-			return fail("large object %d of the %s is not listed", oid, from)
+			return fmt.Errorf("large object %d of the %s is not listed", oid, x.from)
 		}
 	}
 	return nil

@@ -144,12 +144,20 @@ func TestReadTOC_DuplicateID(t *testing.T) {
 	}
 }
 
+// stride is the distance between the bytes at which tests break files.
+func stride() int {
+	if testing.Short() {
+		return 11
+	}
+	return 1
+}
+
 // TestReadTOC_Broken cuts the TOC at every length and flips a bit of every
 // byte. What is still accepted must be written as it was read.
 func TestReadTOC_Broken(t *testing.T) {
 	for _, dir := range []string{"pg13", "pg18"} {
 		whole := readFile(t, "testdata/"+dir+"/cellar/toc.dat")
-		for n := range whole {
+		for n := 0; n < len(whole); n += stride() {
 			size := int64(n)
 			if n%8 == 0 {
 				size = -1
@@ -159,7 +167,7 @@ func TestReadTOC_Broken(t *testing.T) {
 				t.Fatalf("%s cut to %d bytes: %v", dir, n, err)
 			}
 		}
-		for n := range whole {
+		for n := 0; n < len(whole); n += stride() {
 			p := bytes.Clone(whole)
 			p[n] ^= 1 << (n % 8)
 			toc, err := ReadTOC(bytes.NewReader(p), tocName, int64(len(p)))

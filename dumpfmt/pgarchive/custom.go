@@ -1,0 +1,349 @@
+package pgarchive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"odx/dumpfmt"
+)
+
+// customFile is a custom-format file whose table of contents has been read.
+type customFile struct {
+	path    string
+	name    string // for errors
+	size    int64
+	tocEnd  int64 // where the blocks start
+	intSize int
+
+	mu    sync.Mutex
+	spans map[DumpID]span // found by scan; nil before
+}
+
+// span is where a block lies.
+type span struct {
+	start, end int64
+}
+
+func (a *Archive) openCustom() error {
+	f, err := os.Open(a.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	c := &customFile{path: a.path, name: filepath.Base(a.path), size: info.Size()}
+	if a.TOC, c.tocEnd, err = readTOC(f, c.name, c.size); err != nil {
+		return err
+	}
+	h := &a.TOC.Header
+	if h.Format != FormatCustom {
+		return &dumpfmt.FormatError{Path: c.name, Offset: -1, Field: "header, format",
+			Err: fmt.Errorf("table of contents of a %s-format archive: name its folder", h.Format)}
+	}
+	c.intSize = int(h.IntSize)
+	a.custom = c
+	a.needs = h.Version.needsMajor()
+	return nil
+}
+
+// locate gives the offset of the entry's block.
+func (c *customFile) locate(t *TOC, e *Entry) (int64, error) {
+	if e.Offset.State == OffsetSet {
+		return e.Offset.Pos, c.inRange(e)
+	}
+	spans, err := c.scan(t)
+	if err != nil {
+		return 0, err
+	}
+	s, ok := spans[e.ID]
+	if !ok {
+		return 0, c.missing(e)
+	}
+	return s.start, nil
+}
+
+func (c *customFile) inRange(e *Entry) error {
+	if pos := e.Offset.Pos; pos < c.tocEnd || pos >= c.size {
+		return &dumpfmt.FormatError{Path: c.name, Offset: -1, Field: e.describe(),
+			Err: fmt.Errorf("data offset %d, but data are between %d and %d: %w", pos, c.tocEnd, c.size, io.ErrUnexpectedEOF)}
+	}
+	return nil
+}
+
+func (c *customFile) missing(e *Entry) error {
+	return &dumpfmt.FormatError{Path: c.name, Offset: c.size, Field: e.describe(),
+		Err: fmt.Errorf("no data in the file: %w", io.ErrUnexpectedEOF)}
+}
+
+// scan finds all blocks by walking through the file, once.
+func (c *customFile) scan(t *TOC) (map[DumpID]span, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.spans != nil {
+		return c.spans, nil
+	}
+	f, err := os.Open(c.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := newBlockReader(c, f, c.tocEnd)
+	defer b.release()
+	spans, err := walkBlocks(b, t.ByID())
+	if err != nil {
+		return nil, err
+	}
+	c.spans = spans
+	return spans, nil
+}
+
+// walkBlocks reads from block to block up to the end of the file.
+func walkBlocks(b *blockReader, byID map[DumpID]*Entry) (map[DumpID]span, error) {
+	spans := make(map[DumpID]span)
+	for {
+		start := b.pos
+		b.field = "block"
+		kind, id, err := b.header()
+		if err == io.EOF {
+			return spans, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		e, ok := byID[id]
+		if !ok || !e.HadDumper {
+			return nil, b.failf(start, "dump ID %d is not that of an entry with data", id)
+		}
+		b.field = e.describe()
+		if err := b.checkKind(start, kind, e); err != nil {
+			return nil, err
+		}
+		if _, ok := spans[id]; ok {
+			return nil, b.failf(start, "second block")
+		}
+		if err := b.skipBlock(kind); err != nil {
+			return nil, err
+		}
+		spans[id] = span{start, b.pos}
+	}
+}
+
+func (b *blockReader) checkKind(start int64, kind byte, e *Entry) error {
+	want := byte(blockData)
+	if e.IsLargeObjects() {
+		want = blockLargeObjects
+	}
+	if kind != want {
+		return b.failf(start, "block of type %d instead of %d", kind, want)
+	}
+	return nil
+}
+
+// openBlock opens the file at the content of the entry's block.
+func (c *customFile) openBlock(t *TOC, e *Entry) (*os.File, *blockReader, error) {
+	pos, err := c.locate(t, e)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := os.Open(c.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := newBlockReader(c, f, pos)
+	b.field = e.describe()
+	kind, id, err := b.header()
+	switch {
+	case err != nil:
+		err = b.tooShort(pos, err)
+	case id != e.ID:
+		err = b.failf(pos, "block is that of dump ID %d", id)
+	default:
+		err = b.checkKind(pos, kind, e)
+	}
+	if err != nil {
+		b.release()
+		f.Close()
+		return nil, nil, err
+	}
+	return f, b, nil
+}
+
+func (c *customFile) data(t *TOC, e *Entry) (io.ReadCloser, error) {
+	f, b, err := c.openBlock(t, e)
+	if err != nil {
+		return nil, err
+	}
+	return c.stream(t, b, &blockCloser{f, b}), nil
+}
+
+// stream decodes the stream that b stands before.
+func (c *customFile) stream(t *TOC, b *blockReader, closer io.Closer) *dataReader {
+	r := newDataReader(&chunkReader{b: b}, closer, c.name, blockEncoding(t.Header.Compression()))
+	r.field, r.start, r.empty = b.field, b.pos, true
+	return r
+}
+
+// openChunks opens the stream at pos.
+func (c *customFile) openChunks(pos int64, t *TOC, field string) (io.ReadCloser, error) {
+	f, err := os.Open(c.path)
+	if err != nil {
+		return nil, err
+	}
+	b := newBlockReader(c, f, pos)
+	b.field = field
+	return c.stream(t, b, &blockCloser{f, b}), nil
+}
+
+// blockCloser ends the reading of a block.
+type blockCloser struct {
+	f *os.File
+	b *blockReader
+}
+
+func (c *blockCloser) Close() error {
+	c.b.release()
+	return c.f.Close()
+}
+
+// largeObjects yields the large objects of a BLOBS entry.
+func (c *customFile) largeObjects(a *Archive, e *Entry, yield func(LargeObject, error) bool) error {
+	f, b, err := c.openBlock(a.TOC, e)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	defer b.release()
+	for {
+		oid, err := b.oid()
+		if err != nil || oid == 0 {
+			return err
+		}
+		if !yield(LargeObject{OID: oid, a: a, pos: b.pos}, nil) {
+			return nil
+		}
+		if err := b.skipStream(); err != nil {
+			return err
+		}
+	}
+}
+
+// takeInventory gives the blocks in the order in which they lie in the file.
+func (c *customFile) takeInventory(t *TOC) (*inventory, error) {
+	inv := &inventory{toc: File{Name: c.name, Size: c.tocEnd}, expected: expectLargeObjects(t)}
+	if hasUnset(t) {
+		_, err := c.scan(t)
+		if errors.Is(err, dumpfmt.ErrFormat) {
+			inv.wrong = append(inv.wrong, err)
+			return inv, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		if e.HadDumper != (e.Offset.State != OffsetNoData) {
+			inv.wrong = append(inv.wrong, &dumpfmt.FormatError{Path: c.name, Offset: -1, Field: e.describe(),
+				Err: fmt.Errorf("offset state %q does not go with its data flag %t", e.Offset.State, e.HadDumper)})
+			continue
+		}
+		if !e.HadDumper {
+			continue
+		}
+		pos, err := c.locate(t, e)
+		if err != nil {
+			inv.wrong = append(inv.wrong, err)
+			continue
+		}
+		inv.items = append(inv.items, item{entry: e, file: c.name, pos: pos, kind: kindOf(e)})
+	}
+	slices.SortFunc(inv.items, func(x, y item) int { return cmp.Compare(x.pos, y.pos) })
+	inv.measure(c)
+	return inv, nil
+}
+
+// hasUnset tells whether blocks can only be found by a scan.
+func hasUnset(t *TOC) bool {
+	for i := range t.Entries {
+		if e := &t.Entries[i]; e.HadDumper && e.Offset.State == OffsetNotSet {
+			return true
+		}
+	}
+	return false
+}
+
+// measure sets the sizes of the blocks, each of which ends where the next one
+// starts, and the last one with the file.
+func (inv *inventory) measure(c *customFile) {
+	end := c.size
+	for i := len(inv.items) - 1; i >= 0; i-- {
+		it := &inv.items[i]
+		it.size = end - it.pos
+		end = it.pos
+	}
+	if end != c.tocEnd && len(inv.wrong) == 0 {
+		inv.wrong = append(inv.wrong, &dumpfmt.FormatError{Path: c.name, Offset: c.tocEnd, Field: "end of the table of contents",
+			Err: fmt.Errorf("%d bytes that belong to no entry", end-c.tocEnd)})
+	}
+}
+
+// checkItem decodes one block.
+func (c *customFile) checkItem(ctx context.Context, t *TOC, it item, want expectation, buf []byte) error {
+	f, b, err := c.openBlock(t, it.entry)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	defer b.release()
+	if it.kind == listText {
+		err = c.checkLargeObjects(ctx, t, b, it, want, buf)
+	} else {
+		err = c.checkStream(ctx, t, b, it, buf)
+	}
+	if err != nil {
+		return err
+	}
+	if end := it.pos + it.size; b.pos != end {
+		return b.failf(b.pos, "data end here, but the next block starts at %d", end)
+	}
+	return nil
+}
+
+// checkStream decodes the stream that b stands before and leaves b behind it.
+func (c *customFile) checkStream(ctx context.Context, t *TOC, b *blockReader, it item, buf []byte) error {
+	r := c.stream(t, b, nil)
+	defer r.Close()
+	return checkStream(ctx, r, it, buf)
+}
+
+func (c *customFile) checkLargeObjects(ctx context.Context, t *TOC, b *blockReader, it item, want expectation, buf []byte) error {
+	var listed []uint32
+	part := item{entry: it.entry, file: it.file, kind: anyBytes}
+	for {
+		start := b.pos
+		oid, err := b.oid()
+		if err != nil {
+			return err
+		}
+		if oid == 0 {
+			if err := want.compare(listed); err != nil {
+				return b.failf(start, "%w", err)
+			}
+			return nil
+		}
+		listed = append(listed, oid)
+		if err := c.checkStream(ctx, t, b, part, buf); err != nil {
+			return err
+		}
+	}
+}
