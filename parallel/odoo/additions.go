@@ -67,8 +67,8 @@ func Additions(series dumpfmt.Series, unaccent bool) []Addition {
 		list = append(list, Addition{
 			Name: "CREATE on the schema public for everybody", Needs: "ownership of the schema public",
 			GrantsOnPublic: true,
-			sql:     `GRANT CREATE ON SCHEMA public TO PUBLIC`,
-			present: publicMayCreate,
+			sql:            `GRANT CREATE ON SCHEMA public TO PUBLIC`,
+			present:        publicMayCreate,
 		})
 	}
 	return list

@@ -1,0 +1,156 @@
+package odoo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// NeutralizeReport says what was done to keep a copy from acting on the world.
+type NeutralizeReport struct {
+	Source NeutralizeSource `json:"source"`
+	Ran    []NeutralizeStep `json:"ran"`
+	// Modules are installed ones that nothing was run for: with scripts from
+	// the addons path those without a script, which most modules do not need;
+	// with odx's own statements those that are not part of Odoo Community.
+	Modules []string `json:"modules_without_neutralizer"`
+	// Skipped names what would have been changed and could not be.
+	Skipped []string `json:"skipped,omitempty"`
+	// Warnings say what the user should look after.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// NeutralizeSource says whose statements were run.
+type NeutralizeSource string
+
+// Sources of neutralizing statements.
+const (
+	SourceAddons NeutralizeSource = "addons"     // the modules' own scripts
+	SourceOdx    NeutralizeSource = "odx"        // odx's own statements
+	SourceBoth   NeutralizeSource = "odx+addons" // no script of base was found: odx's own, then the scripts
+)
+
+// NeutralizeStep is one thing that was done.
+type NeutralizeStep struct {
+	What   string `json:"what"`             // "neutralize.sql" for a module's script
+	Module string `json:"module,omitempty"` // whose script it was
+	Rows   int64  `json:"rows"`             // changed
+}
+
+// baseModule is the module that every Odoo has. Its script switches off mail
+// and scheduled actions, so without it nothing is neutralized.
+const baseModule = "base"
+
+// scriptSeries is the first Odoo whose modules have neutralizing scripts.
+const scriptSeries = 16
+
+// The series that odx's own statements were written for.
+const (
+	firstSeries = 14
+	lastSeries  = 19
+)
+
+// Neutralize makes sure that the database no longer acts on the world outside:
+// it sends and fetches no mail, runs no scheduled action, charges no card.
+// Where the addons path holds the script of base, the modules' own scripts are
+// run as Odoo runs them, and nothing else. Otherwise odx runs statements of its
+// own, which fit themselves to the tables and columns that exist, and then
+// the scripts that were found.
+//
+// It all happens in tx, of which the caller must roll back everything after an
+// error; that of a script is a *ScriptError.
+func Neutralize(ctx context.Context, tx pgx.Tx, info Info, addons []string) (NeutralizeReport, error) {
+	var report NeutralizeReport
+	modules, err := readNeutralizeModules(ctx, tx)
+	if err != nil {
+		return report, fmt.Errorf("read ir_module_module: %w", err)
+	}
+	names := make([]string, len(modules))
+	for i, m := range modules {
+		names[i] = m.name
+	}
+	scripts, missing, err := FromAddons(addons, names)
+	if err != nil {
+		return report, err
+	}
+	report.Source = sourceOf(scripts)
+	if report.Source != SourceAddons {
+		if err := report.runCore(ctx, tx, info.Series); err != nil {
+			return report, err
+		}
+	}
+	if err := report.runScripts(ctx, tx, scripts); err != nil {
+		return report, err
+	}
+	for _, m := range modules {
+		if slices.Contains(missing, m.name) && (report.Source == SourceAddons || m.foreign) {
+			report.Modules = append(report.Modules, m.name)
+		}
+	}
+	slices.Sort(report.Modules)
+	if len(addons) > 0 && report.Source != SourceAddons && info.Series.Major() >= scriptSeries {
+		report.Warnings = append(report.Warnings,
+			"the addons path has no neutralize.sql of base: odx's own statements were run instead of Odoo's")
+	}
+	return report, nil
+}
+
+func sourceOf(scripts []ModuleSQL) NeutralizeSource {
+	switch {
+	case slices.ContainsFunc(scripts, func(m ModuleSQL) bool { return m.Module == baseModule }):
+		return SourceAddons
+	case len(scripts) > 0:
+		return SourceBoth
+	default:
+		return SourceOdx
+	}
+}
+
+// neutralizeModule is a module that Odoo would look for a script of.
+type neutralizeModule struct {
+	name    string
+	foreign bool // not part of Odoo Community
+}
+
+// readNeutralizeModules reads the modules that Odoo neutralizes, base first.
+func readNeutralizeModules(ctx context.Context, q Querier) ([]neutralizeModule, error) {
+	s, err := readSchema(ctx, q, "ir_module_module")
+	if err != nil {
+		return nil, err
+	}
+	foreign := "false"
+	if s.has("ir_module_module", "author", "license") {
+		foreign = `coalesce(author, '') NOT LIKE '%Odoo S.A.%' AND coalesce(author, '') NOT LIKE '%OpenERP%'
+  OR coalesce(license, '') LIKE 'OEEL%'`
+	}
+	rows, err := q.Query(ctx, `SELECT name, `+foreign+` FROM public.ir_module_module
+WHERE state IN ('installed', 'to upgrade', 'to remove') ORDER BY name <> 'base', id`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (m neutralizeModule, err error) {
+		err = row.Scan(&m.name, &m.foreign)
+		return m, err
+	})
+}
+
+// runScripts runs the modules' own scripts. They name their tables without a
+// schema.
+func (r *NeutralizeReport) runScripts(ctx context.Context, tx pgx.Tx, scripts []ModuleSQL) error {
+	if len(scripts) == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `SET LOCAL search_path = public`); err != nil {
+		return err
+	}
+	for _, m := range scripts {
+		rows, err := m.run(ctx, tx)
+		if err != nil {
+			return err
+		}
+		r.Ran = append(r.Ran, NeutralizeStep{What: "neutralize.sql", Module: m.Module, Rows: rows})
+	}
+	return nil
+}
