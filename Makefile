@@ -6,7 +6,8 @@ TESTFLAGS ?=
 FUZZTIME ?= 10s
 # Servers for `make interop`, beside the machine's own.
 PG ?= 13 17 18
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+# Asked for when the build runs: before that, git itself may not be there.
+VERSION ?= $$(git describe --tags --always --dirty 2>/dev/null)
 
 # Go's own ten minutes are short for one package on a small, busy machine.
 GOTEST = $(GO) test -timeout 30m $(TESTFLAGS)
@@ -19,7 +20,7 @@ help: ## show this help
 .PHONY: build
 build: ## build bin/odx, installing Go if it is missing
 	@.ci/setup build
-	$(GO) build -buildvcs=false -trimpath -ldflags '$(if $(VERSION),-X main.version=$(VERSION))' -o bin/odx ./cmd/odx
+	$(GO) build -buildvcs=false -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/odx ./cmd/odx
 
 .PHONY: demo
 demo: build ## install what is missing, then dump and restore a made-up Odoo database and compare
