@@ -1,0 +1,173 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// manyRows is where a table is large enough to build its indexes one by one,
+// and to check its foreign keys in parallel with others.
+const manyRows = 20_000
+
+// build adds everything that comes after the rows.
+func (g *generation) build(ctx context.Context) error {
+	if err := g.serial(ctx, g.sequences()); err != nil {
+		return fmt.Errorf("set sequences: %w", err)
+	}
+	if err := g.parallel(ctx, g.indexes()); err != nil {
+		return fmt.Errorf("build indexes: %w", err)
+	}
+	if err := g.serial(ctx, g.finishing()); err != nil {
+		return fmt.Errorf("create views: %w", err)
+	}
+	if err := g.parallel(ctx, g.analyze()); err != nil {
+		return fmt.Errorf("analyze: %w", err)
+	}
+	adding, checking := g.foreignKeys()
+	if err := g.serial(ctx, adding); err != nil {
+		return fmt.Errorf("add foreign keys: %w", err)
+	}
+	if err := g.parallel(ctx, checking); err != nil {
+		return fmt.Errorf("check foreign keys: %w", err)
+	}
+	return nil
+}
+
+// batch is how many statements go into one transaction: more would hold more
+// locks than a server with usual settings has room for.
+const batch = 25
+
+// serial runs statements one after the other, many in a transaction.
+func (g *generation) serial(ctx context.Context, statements []string) (err error) {
+	conn, err := g.connectOwner(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+	for len(statements) > 0 {
+		n := min(batch, len(statements))
+		if err := exec(ctx, conn, strings.Join(statements[:n], ";\n")); err != nil {
+			return err
+		}
+		statements = statements[n:]
+	}
+	return nil
+}
+
+// parallel runs statements on as many connections as there are jobs, starting
+// them in order.
+func (g *generation) parallel(ctx context.Context, statements []string) error {
+	next := make(chan string)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(next)
+		for _, sql := range statements {
+			select {
+			case next <- sql:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	for range g.opts.Jobs {
+		group.Go(func() (err error) {
+			conn, err := g.connectOwner(ctx)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
+			for sql := range next {
+				if err := exec(ctx, conn, sql); err != nil {
+					return fmt.Errorf("%.80s: %w", sql, err)
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// sequences sets the owned sequences to the last id, and makes some of those
+// that Odoo numbers its documents with.
+func (g *generation) sequences() []string {
+	last := make(map[string]int64)
+	var order []string
+	for _, t := range g.schema.tables {
+		if t.hasID() && t.rows > 0 {
+			if last[t.sequence()] == 0 {
+				order = append(order, t.sequence())
+			}
+			last[t.sequence()] = max(last[t.sequence()], t.firstID+t.rows-1)
+		}
+	}
+	var statements []string
+	for _, name := range order {
+		statements = append(statements, fmt.Sprintf("SELECT setval(%s, %d)", literal(ident(name)), last[name]))
+	}
+	for i := range 8 {
+		name := fmt.Sprintf("ir_sequence_%03d", i+1)
+		statements = append(statements, fmt.Sprintf("CREATE SEQUENCE %s; SELECT setval('%s', %d)", name, name, 100*i+7))
+	}
+	return statements
+}
+
+// indexes returns the statements for keys and indexes: those of a small table in
+// one, those of a large one each for itself. Primary and unique keys of large
+// tables come first, because nothing else can work on the table meanwhile.
+func (g *generation) indexes() []string {
+	var keys, small, single []string
+	for _, t := range g.schema.tables {
+		if t.rows < manyRows {
+			small = append(small, strings.Join(append([]string{addKeys(t)}, g.createIndexes(t)...), ";\n"))
+		}
+	}
+	for _, t := range g.bySize() {
+		if t.rows >= manyRows {
+			keys = append(keys, addKeys(t))
+			single = append(single, g.createIndexes(t)...)
+		}
+	}
+	return append(append(keys, small...), single...)
+}
+
+// analyze returns the statements that gather statistics.
+func (g *generation) analyze() []string {
+	var statements, names []string
+	for _, t := range g.bySize() {
+		names = append(names, ident(t.name))
+		if t.rows >= manyRows || len(names) == batch {
+			statements, names = append(statements, "ANALYZE "+strings.Join(names, ", ")), nil
+		}
+	}
+	if len(names) > 0 {
+		statements = append(statements, "ANALYZE "+strings.Join(names, ", "))
+	}
+	return statements
+}
+
+// foreignKeys returns the statements that add all foreign keys, and those that
+// check them for large tables. Adding locks the table referred to, res_users
+// for nearly every key, so it cannot go on in parallel; checking can.
+func (g *generation) foreignKeys() (adding, checking []string) {
+	for _, t := range g.schema.tables {
+		if sql := addForeignKeys(t, t.rows >= manyRows); sql != "" {
+			adding = append(adding, sql)
+		}
+		for _, c := range allColumns(t) {
+			if c.ref != "" {
+				g.result.ForeignKeys++
+			}
+		}
+	}
+	for _, t := range g.bySize() {
+		if t.rows >= manyRows {
+			checking = append(checking, checkForeignKeys(t)...)
+		}
+	}
+	return adding, checking
+}
