@@ -1,0 +1,54 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package dumpfmt
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockDir opens a folder and locks it, until the file is closed or the process
+// ends: to keep it (own), or to see whether somebody else has it. The latter
+// does not wait, and two that look do not disturb each other. Children do not
+// inherit the lock. If the file system knows no locks, own goes on without.
+func lockDir(path string, own bool) (*os.File, error) {
+	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	how := unix.LOCK_SH | unix.LOCK_NB
+	if own {
+		how = unix.LOCK_EX
+	}
+	for {
+		err = unix.Flock(int(f.Fd()), how)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	unknown := errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) ||
+		errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.EINVAL)
+	if err == nil && own {
+		err = stillAt(path, f)
+	}
+	if err == nil || own && unknown {
+		return f, nil
+	}
+	return nil, errors.Join(err, f.Close())
+}
+
+// stillAt fails if the open folder is no longer the one at path.
+func stillAt(path string, f *os.File) error {
+	there, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	here, err := f.Stat()
+	if err == nil && !os.SameFile(here, there) {
+		err = fs.ErrNotExist
+	}
+	return err
+}

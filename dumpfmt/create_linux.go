@@ -1,0 +1,28 @@
+package dumpfmt
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// syncDir writes the whole file system of an open folder to the disk. For
+// millions of files that takes a fraction of the time of one fsync each, and
+// since Linux 5.8 it reports write errors since the folder was opened.
+func syncDir(dir *os.File, path string) error {
+	err := unix.Syncfs(int(dir.Fd()))
+	if errors.Is(err, unix.ENOSYS) {
+		return syncTree(path)
+	}
+	return os.NewSyscallError("syncfs", err)
+}
+
+// renameNew renames a folder, never over something that exists.
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOTSUP) {
+		return renameChecked(from, to) // NFS and others know no flags
+	}
+	return err
+}

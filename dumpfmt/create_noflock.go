@@ -1,0 +1,8 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package dumpfmt
+
+import "os"
+
+// lockDir does nothing here: folders cannot be locked.
+func lockDir(string, bool) (*os.File, error) { return nil, nil }

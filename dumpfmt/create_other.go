@@ -1,0 +1,9 @@
+//go:build !linux
+
+package dumpfmt
+
+import "os"
+
+func syncDir(_ *os.File, path string) error { return syncTree(path) }
+
+func renameNew(from, to string) error { return renameChecked(from, to) }

@@ -1,0 +1,60 @@
+package filestore
+
+import (
+	"io/fs"
+	"path/filepath"
+	"time"
+)
+
+// The methods of folder and file exist twice: folder_linux.go has them with
+// few system calls on plain descriptors, folder_other.go with os.Root. Errors
+// are *fs.PathError with the whole path. A folder may be used by several
+// goroutines, except for list and close.
+
+// listSize is how many names list gives at once, about.
+const listSize = 4096
+
+// kind is what an entry of a folder is.
+type kind uint8
+
+const (
+	kindFile kind = iota
+	kindFolder
+	kindLink
+	kindOther // socket, FIFO, device
+)
+
+func kindOf(mode fs.FileMode) kind {
+	switch {
+	case mode.IsRegular():
+		return kindFile
+	case mode.IsDir():
+		return kindFolder
+	case mode&fs.ModeSymlink != 0:
+		return kindLink
+	}
+	return kindOther
+}
+
+// entry is a name in a folder.
+type entry struct {
+	name  string
+	inode uint64 // 0 if unknown
+	kind  kind
+}
+
+// meta is what stat says of a file.
+type meta struct {
+	kind  kind
+	size  int64
+	mtime time.Time
+}
+
+// fail wraps the error of an operation on something in the folder; an empty
+// name stands for the folder.
+func (d *folder) fail(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: filepath.Join(d.path, name), Err: err}
+}

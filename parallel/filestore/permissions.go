@@ -1,0 +1,99 @@
+package filestore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Permissions are the owner and modes that files and folders get.
+type Permissions struct {
+	UID, GID int         // -1: those of this process
+	FileMode fs.FileMode // permission bits; 0: 0600
+	DirMode  fs.FileMode // permission bits, setgid and sticky bit; 0: 0700
+}
+
+// OwnerOf reads owner and modes from the folder at path or, where that does
+// not exist, from the nearest folder above it that does. Files get the
+// folder's mode without the x bits. On Windows the owner is unknown (-1).
+func OwnerOf(path string) (Permissions, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return Permissions{}, err
+	}
+	for {
+		info, err := os.Stat(path)
+		if err == nil && info.IsDir() {
+			p := Permissions{DirMode: info.Mode() & (fs.ModePerm | fs.ModeSetgid | fs.ModeSticky)}
+			p.FileMode = p.DirMode & 0o666
+			p.UID, p.GID = ownerOf(info)
+			return p, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Permissions{}, err
+		}
+		if err == nil || filepath.Dir(path) == path {
+			return Permissions{}, fmt.Errorf("%s: not a folder", path)
+		}
+		path = filepath.Dir(path)
+	}
+}
+
+// CanGive tells whether this process may give files to the owner in p: it has
+// the privilege for it (root, CAP_CHOWN), or is that user and belongs to that
+// group. The error says who would have to run it. A file system can still
+// refuse (NFS with root squashing, an ID that a container does not map), which
+// TryGive finds out.
+func CanGive(p Permissions) error {
+	return canGive(p)
+}
+
+// TryGive makes a folder in parent, gives it to the owner in p and removes it.
+func TryGive(parent string, p Permissions) (err error) {
+	dir, err := os.MkdirTemp(parent, "odx-tmp-owner-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(dir)) }()
+	return give(dir, p)
+}
+
+// MakeParents makes the folder at path and those above it that are missing,
+// each with the owner and mode in p. Existing ones are left as they are.
+func MakeParents(path string, p Permissions) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("%s: not a folder", path)
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := MakeParents(filepath.Dir(path), p); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return err
+	}
+	return give(path, p)
+}
+
+// give sets owner and mode of a folder, which was made with mode 0700.
+func give(dir string, p Permissions) error {
+	if p.UID >= 0 || p.GID >= 0 {
+		if err := os.Chown(dir, p.UID, p.GID); err != nil {
+			return err
+		}
+	}
+	if p.DirMode == 0 {
+		return nil
+	}
+	return os.Chmod(dir, p.DirMode)
+}
