@@ -6,11 +6,12 @@
 //
 //	odx ─┬─ guard session      ROW EXCLUSIVE on ir_attachment, to the last file
 //	     ├─ snapshot session   ACCESS SHARE on every table, exports the snapshot
+//	     ├─ progress session   asks how far the COPYs are (PostgreSQL 14 and newer)
 //	     ├─ pg_dump -j N       1 + N connections, all in that snapshot
 //	     ├─ N filestore workers
 //	     └─ 1 digest worker    SHA-256 of each data file as it is finished
 //
-// which is N + 3 connections (and one more for a moment at the start). A
+// which is N + 4 connections. A
 // restore has pg_restore's N connections, one of odx, and N filestore workers.
 //
 // Memory is a fixed part plus one buffer a worker; nothing is held per row,

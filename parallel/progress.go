@@ -1,6 +1,10 @@
 package parallel
 
-import "sync/atomic"
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
 
 // Progress is what a running dump or restore shows of itself. Workers add,
 // anyone may read at any time; nothing blocks. The zero value is ready.
@@ -38,6 +42,13 @@ func (m *Meter) Item() { m.items.Add(1) }
 // such figure, and is an estimate.
 func (m *Meter) SetExtra(n int64) { m.extra.Store(n) }
 
+// Start sets the expected total and counts from zero.
+func (m *Meter) Start(total int64) {
+	m.Set(0, 0)
+	m.extra.Store(0)
+	m.total.Store(total)
+}
+
 // SetTotal sets the expected total.
 func (m *Meter) SetTotal(n int64) { m.total.Store(n) }
 
@@ -56,4 +67,25 @@ func (m *Meter) Read() (done, total, items int64) {
 		done = min(done, total)
 	}
 	return done, total, m.items.Load()
+}
+
+// Every calls f at each interval from a goroutine of its own, until the
+// returned function is called, which waits for the last call to end.
+func Every(ctx context.Context, interval time.Duration, f func()) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				f()
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
 }

@@ -124,3 +124,8 @@ func SQLState(err error) string {
 	}
 	return ""
 }
+
+// Scan runs a statement that gives one row and reads its columns.
+func (s *Session) Scan(ctx context.Context, sql string, dest ...any) error {
+	return s.Do(func(c *pgx.Conn) error { return c.QueryRow(ctx, sql).Scan(dest...) })
+}

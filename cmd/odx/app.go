@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+)
+
+// version is set at link time; without that it comes from the build info.
+var version = ""
+
+func odxVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+const exitCodes = `Exit status:
+   0 done; 1 failed; 2 wrong usage; 3 complete and in place, but files of the
+   filestore were missing; 4 the input is not a valid dump; 5 a PostgreSQL
+   program failed; 130 interrupted.`
+
+// newApp builds the command line. Nothing in it prints or exits by itself.
+func newApp(ui *ui) *cli.App {
+	app := &cli.App{
+		Name:  "odx",
+		Usage: "dump and restore Odoo databases in parallel, with their filestores",
+		Description: "odx dumps an Odoo database with pg_dump on several connections while it copies the\n" +
+			"filestore, as one point in time, and restores both in parallel with Odoo's own\nrestore semantics.\n\n" + exitCodes,
+		Version:              odxVersion(),
+		HideVersion:          true,
+		Writer:               ui.stdout,
+		ErrWriter:            ui.stderr,
+		EnableBashCompletion: true,
+		Suggest:              false,
+		ExitErrHandler:       func(*cli.Context, error) {}, // the library would call os.Exit
+		OnUsageError:         usageError,
+		Action:               rootAction,
+		Commands: []*cli.Command{
+			newDumpCommand(ui), newRestoreCommand(ui), newCleanCommand(ui),
+			newDemoCommand(ui), newVersionCommand(ui), newCompletionCommand(ui),
+		},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = usageError
+	}
+	return app
+}
+
+// errUsage marks errors that are the command line's.
+type errUsage struct{ text string }
+
+func (e errUsage) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return errUsage{fmt.Sprintf(format, args...)} }
+
+func usageError(_ *cli.Context, err error, _ bool) error { return errUsage{err.Error()} }
+
+func rootAction(c *cli.Context) error {
+	if c.Args().Present() {
+		return usagef("unknown command %q", c.Args().First())
+	}
+	if c.NumFlags() == 0 {
+		if err := cli.ShowAppHelp(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// twoArguments reads the arguments of a command that takes exactly two.
+func twoArguments(c *cli.Context) (string, string, error) {
+	if c.NArg() != 2 {
+		return "", "", usagef("odx %s takes %s, and got %d arguments", c.Command.Name, c.Command.ArgsUsage, c.NArg())
+	}
+	for _, a := range c.Args().Slice() {
+		if a == "" {
+			return "", "", usagef("odx %s: an argument is empty", c.Command.Name)
+		}
+	}
+	return c.Args().Get(0), c.Args().Get(1), nil
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"io"
+	"slices"
+	"testing"
+)
+
+func TestReorder(t *testing.T) {
+	app := newApp(&ui{stdout: io.Discard, stderr: io.Discard})
+	for _, tc := range []struct {
+		name     string
+		in, want []string
+	}{
+		{"flags first", []string{"odx", "dump", "-j", "4", "db", "dir"}, []string{"odx", "dump", "-j", "4", "--", "db", "dir"}},
+		{"flags last", []string{"odx", "dump", "db", "dir", "--jobs", "4", "--strict"}, []string{"odx", "dump", "--jobs", "4", "--strict", "--", "db", "dir"}},
+		{"flags between", []string{"odx", "dump", "db", "-Z", "zstd", "dir", "--json"}, []string{"odx", "dump", "-Z", "zstd", "--json", "--", "db", "dir"}},
+		{"value glued to a short flag", []string{"odx", "dump", "db", "dir", "-j4"}, []string{"odx", "dump", "-j", "4", "--", "db", "dir"}},
+		{"value after =", []string{"odx", "restore", "dir", "db", "--jobs=4"}, []string{"odx", "restore", "--jobs=4", "--", "dir", "db"}},
+		{"a bool takes no value", []string{"odx", "restore", "--move", "dir", "db"}, []string{"odx", "restore", "--move", "--", "dir", "db"}},
+		{"end of flags", []string{"odx", "dump", "--json", "--", "-db", "dir"}, []string{"odx", "dump", "--json", "--", "-db", "dir"}},
+		{"a lone dash is an argument", []string{"odx", "dump", "-", "dir"}, []string{"odx", "dump", "--", "-", "dir"}},
+		{"unknown commands are left alone", []string{"odx", "x", "y", "--z"}, []string{"odx", "x", "y", "--z"}},
+		{"no command", []string{"odx"}, []string{"odx"}},
+	} {
+		if got := reorder(app, tc.in); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: reorder(%q) = %q, want %q", tc.name, tc.in, got, tc.want)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"odx/dumpfmt"
+	"odx/parallel/restore"
+	"odx/parallel/server"
+)
+
+func newCleanCommand(ui *ui) *cli.Command {
+	return &cli.Command{
+		Name:      "clean",
+		Usage:     "remove what a killed odx left behind",
+		ArgsUsage: "[FOLDER ...]",
+		Description: "Lists folders named odx-tmp-* in the given FOLDERs and in Odoo's filestore folder, and databases\n" +
+			"named odx-tmp-* on the server, that no running odx works on. With --yes they are removed.\n\n" +
+			"   odx clean /backup --yes",
+		Flags: join([]cli.Flag{
+			&cli.BoolFlag{Name: "yes", Usage: "remove them"},
+			&cli.BoolFlag{Name: "no-server", Usage: "look at folders only"},
+			&cli.StringFlag{Name: "data-dir", Usage: "Odoo's data `FOLDER` (default: from odoo.conf)"},
+		}, connectionFlags(), outputFlags()),
+		Action: func(c *cli.Context) error {
+			ui.configure(c)
+			return runClean(c.Context, c, ui)
+		},
+	}
+}
+
+// leftover is something that a killed odx left behind.
+type leftover struct {
+	Kind    string `json:"kind"` // folder or database
+	Name    string `json:"name"`
+	Removed bool   `json:"removed"`
+}
+
+func runClean(ctx context.Context, c *cli.Context, ui *ui) error {
+	cn, err := resolveConnection(c, "")
+	if err != nil {
+		return err
+	}
+	found := []leftover{}
+	folders := c.Args().Slice()
+	if dir := cleanDataDir(c, cn); dir != "" {
+		folders = append(folders, filepath.Join(dir, "filestore"))
+	}
+	for _, dir := range folders {
+		more, err := cleanFolder(dir, c.Bool("yes"))
+		found = append(found, more...)
+		if err != nil {
+			return err
+		}
+	}
+	if !c.Bool("no-server") {
+		more, err := cleanServer(ctx, cn.settings, c.String("maintenance-db"), c.Bool("yes"))
+		found = append(found, more...)
+		if err != nil {
+			return err
+		}
+	}
+	return ui.report(found, false, func() {
+		for _, l := range found {
+			verb := "found"
+			if l.Removed {
+				verb = "removed"
+			}
+			ui.say("%s %s %s", verb, l.Kind, l.Name)
+		}
+		if len(found) == 0 {
+			ui.say("odx: nothing is left over")
+		} else if !c.Bool("yes") {
+			ui.say("odx: hint: odx clean --yes removes them")
+		}
+	})
+}
+
+func cleanDataDir(c *cli.Context, cn *connection) string {
+	dir := cn.conf.DataDir
+	if c.IsSet("data-dir") {
+		dir = c.String("data-dir")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "filestore")); dir == "" || err != nil {
+		return ""
+	}
+	return dir
+}
+
+func cleanFolder(dir string, remove bool) (found []leftover, err error) {
+	left, err := dumpfmt.Leftovers(dir)
+	if err != nil {
+		return nil, fmt.Errorf("look into %s: %w", dir, err)
+	}
+	for _, l := range left {
+		entry := leftover{Kind: "folder", Name: l.Path}
+		if remove {
+			if err := l.Remove(); err != nil {
+				return append(found, entry), fmt.Errorf("remove %s: %w", l.Path, err)
+			}
+			entry.Removed = true
+		}
+		found = append(found, entry)
+	}
+	return found, nil
+}
+
+func cleanServer(ctx context.Context, settings server.Settings, maint string, remove bool) (found []leftover, err error) {
+	if maint == "" {
+		maint = "postgres"
+	}
+	admin, err := settings.Open(ctx, maint, "odx clean")
+	if err != nil {
+		return nil, errors.Join(err, errors.New("with --no-server only folders are looked at"))
+	}
+	defer admin.Close()
+	names, err := restore.Leftovers(ctx, admin)
+	if err != nil {
+		return nil, fmt.Errorf("look for databases: %w", err)
+	}
+	for _, name := range names {
+		entry := leftover{Kind: "database", Name: name}
+		if remove {
+			if err := restore.DropTemp(ctx, admin, name); err != nil {
+				return append(found, entry), fmt.Errorf("drop database %q: %w", name, err)
+			}
+			entry.Removed = true
+		}
+		found = append(found, entry)
+	}
+	return found, nil
+}

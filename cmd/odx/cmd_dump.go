@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"odx/parallel"
+	"odx/parallel/dump"
+)
+
+func newDumpCommand(ui *ui) *cli.Command {
+	return &cli.Command{
+		Name:      "dump",
+		Usage:     "dump a database and its filestore into a folder",
+		ArgsUsage: "DBNAME TARGET",
+		Description: "DBNAME is a database or a connection URI; TARGET is a folder that does not exist yet.\n" +
+			"The folder holds manifest.json, dump/ (an archive that pg_restore reads), filestore/ and odx.json.\n\n" +
+			"   odx dump -c /etc/odoo/odoo.conf prod /backup/prod-monday --jobs 4\n\n" + exitCodes,
+		Flags: join([]cli.Flag{
+			jobsFlag("of pg_dump"),
+			&cli.StringFlag{Name: "compress", Aliases: []string{"Z"}, Value: dump.DefaultCompress, Usage: "`METHOD[:LEVEL]` of the data files: none, gzip, and with pg_dump 16 or newer lz4 and zstd"},
+			&cli.StringSliceFlag{Name: "exclude-table-data", Usage: "leave out the rows of tables that match `PATTERN` (may be repeated)"},
+			&cli.StringFlag{Name: "lock-wait-timeout", Usage: "give up when a lock cannot be had in this `TIME`: milliseconds, or with a unit as 30s (default: wait)"},
+			&cli.IntFlag{Name: "retries", Value: 2, Usage: "`NUMBER` of new tries when somebody locks pg_dump out of a table"},
+			&cli.BoolFlag{Name: "no-gc-guard", Usage: "do not keep Odoo's garbage collection of files away"},
+			&cli.BoolFlag{Name: "strict", Usage: "fail, and leave nothing, when files are missing or damaged"},
+		}, filestoreFlags(), connectionFlags(), outputFlags()),
+		Action: func(c *cli.Context) error {
+			ui.configure(c)
+			o, err := dumpOptions(c)
+			if err != nil {
+				return err
+			}
+			return runDump(c.Context, o, ui)
+		},
+	}
+}
+
+// dumpOptions reads everything that the command line says.
+func dumpOptions(c *cli.Context) (o dump.Options, err error) {
+	database, target, err := twoArguments(c)
+	if err != nil {
+		return o, err
+	}
+	cn, err := resolveConnection(c, database)
+	if err != nil {
+		return o, err
+	}
+	if o.Filestore, err = cn.filestorePath(c, cn.database); err != nil {
+		return o, err
+	}
+	if o.LockWait, err = lockWait(c.String("lock-wait-timeout")); err != nil {
+		return o, err
+	}
+	if o.Jobs = c.Int("jobs"); o.Jobs < 1 {
+		return o, usagef("--jobs must be at least 1")
+	}
+	if o.Target, err = filepath.Abs(target); err != nil {
+		return o, err
+	}
+	o.Server, o.Database, o.Finder = cn.settings, cn.database, cn.finder
+	o.Compress = c.String("compress")
+	o.ExcludeTableData = c.StringSlice("exclude-table-data")
+	o.GCGuard = !c.Bool("no-gc-guard")
+	o.Strict = c.Bool("strict")
+	o.Retries = max(c.Int("retries"), 0)
+	o.Environ, o.OdxVersion = os.Environ(), odxVersion()
+	return o, nil
+}
+
+func runDump(ctx context.Context, o dump.Options, ui *ui) error {
+	keepPrivate()
+	o.Progress = &parallel.Progress{}
+	o.Warn = ui.warn
+	stop := ui.show(o.Progress)
+	report, err := dump.Run(ctx, o)
+	stop()
+	if err != nil {
+		return err
+	}
+	if err := ui.report(report, report.Losses(), func() { ui.dumpSummary(report) }); err != nil {
+		return err
+	}
+	if report.Losses() {
+		return errLosses
+	}
+	return nil
+}

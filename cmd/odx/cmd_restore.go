@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"odx/parallel"
+	"odx/parallel/restore"
+)
+
+func newRestoreCommand(ui *ui) *cli.Command {
+	return &cli.Command{
+		Name:      "restore",
+		Usage:     "restore a backup into a new database, with its filestore",
+		ArgsUsage: "SOURCE DBNAME",
+		Description: "SOURCE is a folder that odx dump made, a bare directory-format archive, a click-odoo\n" +
+			"folder or a custom-format .dump; it is only read. DBNAME must not exist.\n\n" +
+			"   odx restore /backup/prod-monday staging --neutralize -c /etc/odoo/odoo.conf\n\n" + exitCodes,
+		Flags: join([]cli.Flag{
+			jobsFlag("of pg_restore"),
+			&cli.BoolFlag{Name: "copy", Usage: "give the database an identity of its own, as Odoo does for a copy (default)"},
+			&cli.BoolFlag{Name: "move", Usage: "keep the identity: the source will not be used any more"},
+			&cli.BoolFlag{Name: "reset-subscription", Usage: "forget the Enterprise subscription code"},
+			&cli.BoolFlag{Name: "neutralize", Usage: "switch off mail, scheduled actions and other things that reach out"},
+			&cli.StringFlag{Name: "addons-path", Usage: "`FOLDERS` of modules, separated by commas, whose own neutralize.sql is run (default: from odoo.conf)"},
+			&cli.StringFlag{Name: "owner", Usage: "`ROLE` that is to own the database (default: db_user of odoo.conf, else the connecting role)"},
+			&cli.StringFlag{Name: "collation", Value: restore.CollationOdoo, Usage: "odoo (as Odoo creates databases), source, or the `NAME` of a locale"},
+			&cli.BoolFlag{Name: "no-privileges", Aliases: []string{"x", "no-acl"}, Usage: "leave the dump's GRANTs out"},
+			&cli.BoolFlag{Name: "analyze", Value: true, Usage: "gather statistics at the end (--analyze=false leaves it to autovacuum)"},
+		}, filestoreFlags(), connectionFlags(), outputFlags()),
+		Action: func(c *cli.Context) error {
+			ui.configure(c)
+			o, err := restoreOptions(c)
+			if err != nil {
+				return err
+			}
+			return runRestore(c.Context, o, ui)
+		},
+	}
+}
+
+// restoreOptions reads everything that the command line says.
+func restoreOptions(c *cli.Context) (o restore.Options, err error) {
+	source, database, err := twoArguments(c)
+	if err != nil {
+		return o, err
+	}
+	cn, err := resolveConnection(c, database)
+	if err != nil {
+		return o, err
+	}
+	if o.Filestore, err = cn.filestorePath(c, cn.database); err != nil {
+		return o, err
+	}
+	if c.Bool("copy") && c.Bool("move") {
+		return o, usagef("give one of --copy and --move")
+	}
+	if o.Jobs = c.Int("jobs"); o.Jobs < 1 {
+		return o, usagef("--jobs must be at least 1")
+	}
+	if len(cn.database) > 63 {
+		return o, usagef("database %q: names have at most 63 bytes", cn.database)
+	}
+	if o.Source, err = filepath.Abs(source); err != nil {
+		return o, err
+	}
+	o.Server, o.Database, o.Finder, o.Maint = cn.settings, cn.database, cn.finder, c.String("maintenance-db")
+	o.Owner = c.String("owner")
+	if o.Owner == "" {
+		o.Owner = cn.conf.DBUser
+	}
+	o.Collation = c.String("collation")
+	o.NoPrivileges = c.Bool("no-privileges")
+	o.Copy = !c.Bool("move")
+	o.Subscription = c.Bool("reset-subscription")
+	o.Neutralize = c.Bool("neutralize")
+	o.Addons = cn.conf.AddonsPath
+	if c.IsSet("addons-path") {
+		o.Addons = splitList(c.String("addons-path"))
+	}
+	o.Unaccent, o.HTTPPort = cn.conf.Unaccent, cn.conf.HTTPPort
+	o.Analyze = c.Bool("analyze")
+	o.Environ, o.OdxVersion = os.Environ(), odxVersion()
+	return o, nil
+}
+
+func runRestore(ctx context.Context, o restore.Options, ui *ui) error {
+	o.Progress = &parallel.Progress{}
+	o.Warn = ui.warn
+	stop := ui.show(o.Progress)
+	report, err := restore.Run(ctx, o)
+	stop()
+	if err != nil {
+		return err
+	}
+	if err := ui.report(report, report.Losses(), func() { ui.restoreSummary(report) }); err != nil {
+		return err
+	}
+	if report.Losses() {
+		return errLosses
+	}
+	return nil
+}

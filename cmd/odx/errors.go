@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"odx/dumpfmt"
+	"odx/parallel/dump"
+	"odx/parallel/pgtool"
+	"odx/parallel/restore"
+	"odx/parallel/server"
+)
+
+// Exit codes; the text for users is exitCodes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitLosses      = 3
+	exitFormat      = 4
+	exitTool        = 5
+	exitInterrupted = 130
+)
+
+// errLosses says that a command did all it could, and that files of the
+// filestore are missing.
+var errLosses = errors.New("files of the filestore are missing or damaged")
+
+// exitCode gives the exit code for what a command returned.
+func exitCode(ctx context.Context, err error) int {
+	var tool *pgtool.ExitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errLosses):
+		return exitLosses
+	case errors.As(err, new(errUsage)):
+		return exitUsage
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.Is(err, dumpfmt.ErrFormat), errors.Is(err, dumpfmt.ErrUnsupported):
+		return exitFormat
+	case errors.As(err, &tool):
+		return exitTool
+	}
+	return exitFailed
+}
+
+// explain gives an error's text for people, and what they can do about it.
+func explain(ctx context.Context, err error) (text, hint string) {
+	text = err.Error()
+	if ctx.Err() != nil {
+		return "interrupted; nothing half-made is left", ""
+	}
+	return text, hintFor(err)
+}
+
+// hintFor chooses a hint by the error's kind.
+func hintFor(err error) string {
+	var (
+		tool      *pgtool.ExitError
+		notFound  *pgtool.NotFoundError
+		role      *restore.RoleError
+		extension *restore.ExtensionError
+	)
+	switch {
+	case errors.As(err, new(errUsage)):
+		return "odx COMMAND --help shows how it is used"
+	case errors.As(err, &notFound):
+		return fmt.Sprintf("install it (on Debian: apt install %s), or name the folder that has it with --pg-bin", notFound.Package())
+	case errors.As(err, &role):
+		return "connect as a superuser or as a role with CREATEDB that is a member of the owner (--username), or name another --owner"
+	case errors.As(err, &extension):
+		return "install the extension on the server, or connect as a superuser (--username) and name Odoo's role with --owner"
+	case errors.Is(err, dump.ErrNoFilestore):
+		return "name it with --filestore or --data-dir, or leave the files out with --no-filestore"
+	case errors.Is(err, dump.ErrFilesMissing):
+		return "without --strict the backup is made all the same, and the report names the files"
+	case errors.Is(err, dump.ErrLockedOut):
+		return "dump while no module is being installed or updated, or allow more --retries"
+	case errors.Is(err, restore.ErrExists), errors.Is(err, fs.ErrExist):
+		return "choose another name, or remove it first: odx replaces nothing"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "the disk is full: make room there, or choose a folder on another disk"
+	case errors.Is(err, dumpfmt.ErrUnsupported), errors.Is(err, dumpfmt.ErrFormat):
+		return "nothing was changed; take another copy of the backup"
+	case errors.As(err, &tool):
+		return hintForTool(tool)
+	}
+	return hintForServer(err)
+}
+
+// hintForServer chooses a hint by the server's SQLSTATE.
+func hintForServer(err error) string {
+	switch server.SQLState(err) {
+	case "28P01":
+		return "the password is wrong: set PGPASSWORD, ~/.pgpass, or db_password in the file given with --config"
+	case "28000":
+		return "the server does not let this role in: see --username and the server's pg_hba.conf"
+	case "3D000":
+		return "psql -l lists the databases of the server"
+	case "53300":
+		return "the server has no connection left: use fewer --jobs, or raise max_connections"
+	case "42501":
+		return "connect as the database's owner or as a superuser: --username"
+	case "55P03":
+		return "pg_stat_activity shows who holds the lock; a longer --lock-wait-timeout waits longer"
+	case "53100":
+		return "the server's disk is full"
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) {
+		return "is the server running there? --host and --port, or --config odoo.conf, say where it is"
+	}
+	return ""
+}

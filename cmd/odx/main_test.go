@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"odx/bench"
+	"odx/parallel/pgcluster"
+)
+
+// runAsMain makes the test binary behave as odx itself, so that tests meet
+// real processes, signals and exit codes.
+const runAsMain = "ODX_TEST_RUN_AS_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runAsMain) != "" {
+		main()
+		return
+	}
+	code := m.Run()
+	if err := stopClusters(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// world is a server with a generated Odoo database and its filestore. Tests
+// share one and leave the source as it is.
+type world struct {
+	*pgcluster.Cluster
+	data string // Odoo's data folder, with filestore/src in it
+}
+
+const (
+	sourceDB = "src"
+	odooRole = "odoo"
+)
+
+var (
+	worldOnce sync.Once
+	shared    *world
+	worldErr  error
+)
+
+func sharedWorld(t *testing.T) *world {
+	t.Helper()
+	worldOnce.Do(func() { shared, worldErr = makeWorld() })
+	if worldErr != nil {
+		t.Fatal(worldErr)
+	}
+	return shared
+}
+
+func makeWorld() (*world, error) {
+	ctx := context.Background()
+	c, err := pgcluster.Start(ctx, pgcluster.Options{})
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.MkdirTemp("", "odx-test-data-")
+	if err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	w := &world{Cluster: c, data: data}
+	admin, err := pgx.Connect(ctx, c.DSN("postgres"))
+	if err != nil {
+		return w, err
+	}
+	defer admin.Close(ctx)
+	if _, err := admin.Exec(ctx, "CREATE ROLE "+odooRole+" LOGIN"); err != nil {
+		return w, err
+	}
+	_, err = bench.Generate(ctx, bench.Options{
+		DSN: c.DSN("postgres"), Database: sourceDB, Owner: odooRole, Filestore: w.filestore(sourceDB),
+		Seed: 1, Scale: 8 << 20, FilestoreBytes: 8 << 20, Jobs: 2,
+	})
+	return w, err
+}
+
+func stopClusters() error {
+	if shared == nil {
+		return nil
+	}
+	return errors.Join(shared.Stop(), os.RemoveAll(shared.data))
+}
+
+func (w *world) filestore(database string) string {
+	return filepath.Join(w.data, "filestore", database)
+}
+
+// connect opens a connection that ends with the test.
+func (w *world) connect(t *testing.T, database string) *pgx.Conn {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), w.DSN(database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(context.Background()) })
+	return c
+}
+
+// exec runs SQL in a database.
+func (w *world) exec(t *testing.T, database, sql string) {
+	t.Helper()
+	c := w.connect(t, database)
+	defer c.Close(t.Context())
+	if _, err := c.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// drop removes a database and its filestore when the test ends.
+func (w *world) drop(t *testing.T, database string) {
+	t.Cleanup(func() {
+		c, err := pgx.Connect(context.Background(), w.DSN("postgres"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close(context.Background())
+		sql := "DROP DATABASE IF EXISTS " + pgx.Identifier{database}.Sanitize() + " WITH (FORCE)"
+		if _, err := c.Exec(context.Background(), sql); err != nil {
+			t.Error(err)
+		}
+		if err := os.RemoveAll(w.filestore(database)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// databases lists the databases of the server.
+func (w *world) databases(t *testing.T) []string {
+	t.Helper()
+	c := w.connect(t, "postgres")
+	defer c.Close(t.Context())
+	rows, err := c.Query(t.Context(), "SELECT datname FROM pg_database ORDER BY 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// result is how a run of odx ended.
+type result struct {
+	code           int
+	stdout, stderr string
+	peakRSS        int64 // bytes, of odx itself
+}
+
+// command prepares a run of odx against the world's server.
+func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), runAsMain+"=1", "HOME=/nonexistent", "PGPASSFILE=/nonexistent")
+	cmd.Env = append(cmd.Env, w.Env()...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGKILL) }
+	return cmd
+}
+
+// odx runs odx to its end.
+func (w *world) odx(t *testing.T, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	return finish(t, w.command(ctx, args...))
+}
+
+func finish(t *testing.T, cmd *exec.Cmd) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if cmd.Stdout == nil {
+		cmd.Stdout = &out
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = &errs
+	}
+	if cmd.Process == nil {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	r := result{code: cmd.ProcessState.ExitCode(), stdout: out.String(), stderr: errs.String()}
+	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		r.peakRSS = u.Maxrss << 10
+	}
+	return r
+}
+
+// want fails the test unless odx ended with the code and said the words.
+func (r result) want(t *testing.T, code int, words ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Fatalf("exit code %d, want %d; stderr:\n%s", r.code, code, r.stderr)
+	}
+	for _, word := range words {
+		if !strings.Contains(r.stderr, word) {
+			t.Errorf("stderr does not say %q:\n%s", word, r.stderr)
+		}
+	}
+}
+
+// report reads what --json printed.
+func (r result) report(t *testing.T, into any) {
+	t.Helper()
+	o := outcome{Report: into}
+	if err := json.Unmarshal([]byte(r.stdout), &o); err != nil {
+		t.Fatalf("stdout is no JSON report: %v\n%s", err, r.stdout)
+	}
+}
+
+// wantEmpty fails the test if a folder holds anything but the names given.
+func wantOnly(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := map[string]bool{}
+	for _, n := range names {
+		allowed[n] = true
+	}
+	for _, e := range entries {
+		if !allowed[e.Name()] {
+			t.Errorf("%s was left in %s", e.Name(), dir)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"odx/parallel/dump"
+	"odx/parallel/odoo"
+	"odx/parallel/restore"
+)
+
+func seconds(s float64) string {
+	d := time.Duration(s * float64(time.Second))
+	if d >= time.Minute {
+		return d.Round(time.Second).String()
+	}
+	return d.Round(10 * time.Millisecond).String()
+}
+
+// dumpSummary tells in a few lines what was dumped.
+func (u *ui) dumpSummary(r *dump.Report) {
+	rec := &r.Record
+	u.say("odx: dumped %s in %s to %s", rec.Database.Name, seconds(r.Seconds.Total), r.Target)
+	u.say("     database   %s on the server, %s dumped in %s by %s",
+		bytesText(rec.Database.Bytes), bytesText(rec.Archive.Bytes), seconds(r.Seconds.Database), r.Tool)
+	if f := rec.Filestore; f != nil {
+		u.say("     filestore  %d files, %s in %s; guard against garbage collection: %s",
+			f.Files, bytesText(f.Bytes), seconds(r.Seconds.Filestore), f.GCGuard)
+		u.lossSummary(f.Named, f.Missing, f.Damaged, f.Lost)
+	}
+}
+
+// restoreSummary tells in a few lines what was restored.
+func (u *ui) restoreSummary(r *restore.Report) {
+	u.say("odx: restored %s in %s as database %s, owned by %s", r.Source, seconds(r.Seconds.Total), r.Database, r.Owner)
+	u.say("     database   loaded in %s by %s; %s", seconds(r.Seconds.Load), r.Tool, r.Locale)
+	for _, a := range r.Added {
+		u.say("     added      %s", a)
+	}
+	for _, p := range r.Reset {
+		u.say("     reset      %s", p)
+	}
+	if n := r.Neutralize; n != nil {
+		u.neutralizeSummary(n)
+	}
+	if f := r.Files; f != nil {
+		u.say("     filestore  %d files, %s in %s, in %s", f.Files, bytesText(f.Bytes), seconds(r.Seconds.Filestore), r.Filestore)
+		u.lossSummary(f.Named, f.Missing, f.Damaged, f.Lost)
+	}
+}
+
+// neutralizeSummary tells whose statements were run, and for which modules
+// there were none.
+func (u *ui) neutralizeSummary(n *odoo.NeutralizeReport) {
+	u.say("     neutralize %d steps (%s)", len(n.Ran), n.Source)
+	if len(n.Modules) > 0 {
+		u.say("                nothing was run for: %s", strings.Join(n.Modules, ", "))
+	}
+	for _, s := range n.Skipped {
+		u.say("                skipped: %s", s)
+	}
+}
+
+// shownLosses is how many names of lost files people are shown; --json and
+// odx.json have more.
+const shownLosses = 10
+
+func (u *ui) lossSummary(named, missing, damaged int64, lost []string) {
+	if missing+damaged == 0 {
+		u.say("     files      all %d that the database names are there", named)
+		return
+	}
+	u.warn(fmt.Sprintf("of %d files that the database names, %d are missing and %d are of the wrong size:", named, missing, damaged))
+	for i, name := range lost {
+		if i == shownLosses {
+			u.say("       ... and more; odx.json and --json have the list")
+			break
+		}
+		u.say("       %s", name)
+	}
+}

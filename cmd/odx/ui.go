@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// ui is the only place that prints. Data and --json go to stdout, everything
+// else to stderr; every line about a problem begins with "odx: error:",
+// "odx: warning:" or "odx: hint:".
+type ui struct {
+	stdout, stderr io.Writer
+	terminal       bool // stderr is one
+	width          func() int
+
+	json, quiet, noProgress, progressJSON bool
+
+	mu    sync.Mutex
+	lines int // of progress on the screen, below the cursor
+}
+
+func newUI(stdout, stderr *os.File) *ui {
+	return &ui{
+		stdout: stdout, stderr: stderr,
+		terminal: term.IsTerminal(int(stderr.Fd())),
+		width: func() int {
+			if w, _, err := term.GetSize(int(stderr.Fd())); err == nil && w > 0 {
+				return w
+			}
+			return 80
+		},
+	}
+}
+
+// configure reads the output flags of a command.
+func (u *ui) configure(c *cli.Context) {
+	u.json, u.quiet = c.Bool("json"), c.Bool("quiet")
+	u.noProgress, u.progressJSON = c.Bool("no-progress"), c.Bool("progress-json")
+}
+
+// say prints a line for people.
+func (u *ui) say(format string, args ...any) {
+	if !u.quiet {
+		u.print(fmt.Sprintf(format, args...))
+	}
+}
+
+func (u *ui) warn(text string) {
+	if !u.quiet {
+		u.print("odx: warning: " + text)
+	}
+}
+
+// print writes a line above the progress.
+func (u *ui) print(line string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.eraseLocked()
+	fmt.Fprintln(u.stderr, line)
+}
+
+// self is what odx itself used, without its children.
+type self struct {
+	PeakRSS int64   `json:"peak_rss"` // bytes
+	CPU     float64 `json:"cpu_seconds"`
+}
+
+// outcome is the one object that --json prints.
+type outcome struct {
+	Status   string `json:"status"` // ok, losses or failed
+	ExitCode int    `json:"exit_code"`
+	Error    string `json:"error,omitempty"`
+	Hint     string `json:"hint,omitempty"`
+	Odx      self   `json:"odx"`
+	Report   any    `json:"report,omitempty"`
+}
+
+// report shows what a finished command did, as JSON or in words.
+func (u *ui) report(report any, losses bool, words func()) error {
+	if !u.json {
+		if !u.quiet {
+			words()
+		}
+		return nil
+	}
+	o := outcome{Status: "ok", Odx: usageOfSelf(), Report: report}
+	if losses {
+		o.Status, o.ExitCode = "losses", exitLosses
+	}
+	return u.printJSON(o)
+}
+
+func (u *ui) printJSON(v any) error {
+	enc := json.NewEncoder(u.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// exit prints the error, if any, and gives the exit code.
+func (u *ui) exit(ctx context.Context, err error) int {
+	code := exitCode(ctx, err)
+	if err == nil || code == exitLosses {
+		return code
+	}
+	text, hint := explain(ctx, err)
+	u.print("odx: error: " + text)
+	if hint != "" {
+		u.print("odx: hint: " + hint)
+	}
+	if u.json {
+		o := outcome{Status: "failed", ExitCode: code, Error: text, Hint: hint, Odx: usageOfSelf()}
+		if err := u.printJSON(o); err != nil {
+			u.print("odx: error: " + err.Error())
+		}
+	}
+	return code
+}

@@ -1,0 +1,156 @@
+package dump
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"odx/parallel/filestore"
+	"odx/parallel/odoo"
+	"odx/parallel/server"
+)
+
+// watchInterval is how often a session is asked for a sign of life.
+const watchInterval = 15 * time.Second
+
+// attempt locks, takes the snapshot and dumps in it.
+func (r *run) attempt(ctx context.Context, info odoo.Info, standby bool) error {
+	r.Progress.SetPhase("waiting for locks")
+	g := &guard{state: guardOff}
+	var err error
+	if r.Filestore != "" {
+		if g, err = r.takeGuard(ctx, info, standby); err != nil {
+			return err
+		}
+		defer g.release()
+	}
+	r.step("guard taken")
+	s, err := r.Server.Open(ctx, r.Database, r.application())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	snapshot, err := r.lockAndExport(ctx, s)
+	if err != nil {
+		return r.explainLock(err)
+	}
+	r.step("snapshot exported")
+	sizes, err := r.readSnapshot(ctx, s)
+	if err != nil {
+		return err
+	}
+	r.step("snapshot read")
+	r.Progress.SetPhase("dumping")
+	err = r.inSnapshot(ctx, s, g, snapshot, sizes)
+	if errors.Is(err, ErrLockedOut) {
+		r.nameBlocked(ctx, s)
+	}
+	return err
+}
+
+// inSnapshot runs pg_dump and the copy of the filestore side by side, and
+// watches the sessions while they do.
+func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, snapshot string, sizes map[tableKey]int64) error {
+	watched, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	work, wctx := errgroup.WithContext(watched)
+	digest := newDigester(r.archiveDir())
+	began := time.Now()
+
+	dumping, dumped := context.WithCancel(wctx)
+	work.Go(func() error { return s.Watch(dumping, watchInterval) })
+	work.Go(func() error { return digest.follow(dumping) })
+	work.Go(func() error {
+		defer dumped()
+		stop := r.pollCopies(dumping)
+		defer stop()
+		if err := r.pgDump(wctx, snapshot, sizes, digest); err != nil {
+			return err
+		}
+		dumped()
+		s.Close() // ends the snapshot: nothing needs it any more
+		r.report.Seconds.Database = time.Since(began).Seconds()
+		return nil
+	})
+	copying, copied := context.WithCancel(wctx)
+	work.Go(func() error { g.watch(copying, r.warn); return nil })
+	work.Go(func() error {
+		defer copied()
+		if r.Filestore == "" {
+			return nil
+		}
+		if err := r.copyFilestore(wctx, g); err != nil {
+			return err
+		}
+		r.report.Seconds.Filestore = time.Since(began).Seconds()
+		return nil
+	})
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	files, err := digest.finish(ctx, r.Jobs)
+	if err != nil {
+		return fmt.Errorf("digest the archive: %w", err)
+	}
+	return r.describeArchive(files)
+}
+
+// copyFilestore copies the files and checks them against the snapshot's list.
+func (r *run) copyFilestore(ctx context.Context, g *guard) error {
+	counters := &filestore.Counters{}
+	stop := r.pollFiles(ctx, counters)
+	defer stop()
+	result, err := filestore.Copy(ctx, filestore.Options{
+		Source: r.Filestore, Target: r.storeDir(), Jobs: r.Jobs, Counters: counters,
+	})
+	if err != nil {
+		return fmt.Errorf("copy the filestore: %w", err)
+	}
+	r.step("filestore copied")
+	list, err := os.Open(r.spoolFile())
+	if err != nil {
+		return err
+	}
+	defer list.Close()
+	check, err := filestore.Check(ctx, list, filestore.CheckOptions{
+		Dir: r.storeDir(), Source: r.Filestore, Jobs: r.Jobs,
+	})
+	if err != nil {
+		return fmt.Errorf("check the filestore: %w", err)
+	}
+	r.record.Filestore = filestoreRecord(result, check, g.State())
+	return os.Remove(r.spoolFile())
+}
+
+// explainLock adds what to do to an error of the locking step.
+func (r *run) explainLock(err error) error {
+	if server.SQLState(err) == "55P03" {
+		return fmt.Errorf("%w: a table stayed locked by somebody for %s", err, r.LockWait)
+	}
+	return err
+}
+
+// nameBlocked warns of who waits for our locks, so that the user learns which
+// statement locked pg_dump out.
+func (r *run) nameBlocked(ctx context.Context, s *server.Session) {
+	var who []string
+	err := s.Do(func(c *pgx.Conn) error {
+		rows, err := c.Query(ctx, `SELECT format('pid %s of %s: %s', pid, usename, left(query, 200))
+			FROM pg_catalog.pg_stat_activity
+			WHERE pg_backend_pid() = ANY (pg_catalog.pg_blocking_pids(pid)) ORDER BY pid LIMIT 3`)
+		if err != nil {
+			return err
+		}
+		who, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if err == nil && len(who) > 0 {
+		r.warn("waiting for a lock that a dump excludes: %s", strings.Join(who, "; "))
+	}
+}

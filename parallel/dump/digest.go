@@ -1,0 +1,103 @@
+package dump
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
+)
+
+// digester takes the SHA-256 of data files while pg_dump still writes others:
+// they are in the page cache then.
+type digester struct {
+	dir   string
+	queue chan pgarchive.DumpID
+	mu    sync.Mutex
+	done  map[string]dumpfmt.FileDigest
+}
+
+func newDigester(dir string) *digester {
+	return &digester{dir: dir, queue: make(chan pgarchive.DumpID, 1024), done: map[string]dumpfmt.FileDigest{}}
+}
+
+// offer says that an entry's data file is complete. It never blocks: a file
+// that finds the queue full is digested at the end.
+func (d *digester) offer(id pgarchive.DumpID) {
+	select {
+	case d.queue <- id:
+	default:
+	}
+}
+
+// follow digests what is offered, until the context ends.
+func (d *digester) follow(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case id := <-d.queue:
+			names, err := filepath.Glob(filepath.Join(d.dir, fmt.Sprintf("%d.dat*", id)))
+			if err != nil {
+				return err
+			}
+			for _, name := range names {
+				if err := d.file(ctx, filepath.Base(name)); err != nil && ctx.Err() == nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// finish digests what is left and returns all files, toc.dat first, the
+// others by name.
+func (d *digester) finish(ctx context.Context, jobs int) ([]dumpfmt.FileDigest, error) {
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		return nil, err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(jobs)
+	for _, e := range entries {
+		if !d.has(e.Name()) {
+			g.Go(func() error { return d.file(gctx, e.Name()) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	files := make([]dumpfmt.FileDigest, 0, len(entries))
+	for _, e := range entries { // ReadDir sorts by name
+		if strings.HasPrefix(e.Name(), "toc.dat") {
+			files = append([]dumpfmt.FileDigest{d.done[e.Name()]}, files...)
+		} else {
+			files = append(files, d.done[e.Name()])
+		}
+	}
+	return files, nil
+}
+
+func (d *digester) has(name string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.done[name]
+	return ok
+}
+
+func (d *digester) file(ctx context.Context, name string) error {
+	digest, err := dumpfmt.DigestFile(ctx, filepath.Join(d.dir, name))
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.done[name] = digest
+	return nil
+}

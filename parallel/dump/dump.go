@@ -1,0 +1,233 @@
+package dump
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"odx/dumpfmt"
+	"odx/parallel"
+	"odx/parallel/odoo"
+	"odx/parallel/pgtool"
+	"odx/parallel/server"
+)
+
+// Options say what is dumped, and where to.
+type Options struct {
+	Server     server.Settings
+	Database   string
+	Target     string   // the folder to be made; must not exist
+	Filestore  string   // the database's filestore folder; "" leaves the files out
+	Environ    []string // environment for pg_dump, before the connection's own
+	Finder     pgtool.Finder
+	OdxVersion string
+
+	Jobs             int           // pg_dump's workers, and as many for the filestore; at least 1
+	Compress         string        // METHOD[:LEVEL], as pg_dump 16 takes it
+	ExcludeTableData []string      // patterns, as pg_dump takes them
+	LockWait         time.Duration // for any lock; 0 waits for ever
+	GCGuard          bool          // keep Odoo's garbage collection of files away
+	Strict           bool          // missing files are an error, and nothing is left
+	Retries          int           // new tries after pg_dump was locked out
+
+	Progress *parallel.Progress // may be nil
+	Warn     func(string)       // called with each warning as it arises; may be nil
+}
+
+// ErrFilesMissing is returned in strict mode when files that the snapshot
+// names are missing or damaged. Otherwise they are in the report.
+var ErrFilesMissing = errors.New("files of the filestore are missing or damaged")
+
+// ErrNoFilestore is returned before any work when the database names files and
+// the filestore folder does not exist.
+var ErrNoFilestore = errors.New("the filestore folder does not exist")
+
+// Report says what a dump did.
+type Report struct {
+	Target   string         `json:"target"`
+	Tool     string         `json:"pg_dump"` // path and version
+	Attempts int            `json:"attempts"`
+	Record   dumpfmt.Record `json:"backup"`
+	Seconds  Seconds        `json:"seconds"`
+	Children pgtool.Usage   `json:"children"` // pg_dump and its workers
+	Warnings []string       `json:"warnings"`
+}
+
+// Seconds are the durations of a dump's parts. They overlap.
+type Seconds struct {
+	Database  float64 `json:"database"`
+	Filestore float64 `json:"filestore"`
+	Total     float64 `json:"total"`
+}
+
+// run is one dump under way.
+type run struct {
+	Options
+	tool   pgtool.Tool
+	dir    *dumpfmt.PendingDir
+	record dumpfmt.Record
+
+	guardPatience time.Duration
+	hook          func(string) // called between two steps; set in tests
+
+	mu     sync.Mutex
+	report Report
+}
+
+// Run dumps one database and its filestore. On any error nothing is left but
+// the error; leftovers of an earlier run that was killed are named as warnings.
+// The context ends pg_dump, the copy and all sessions.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	r := &run{Options: o, guardPatience: guardPatience}
+	return r.do(ctx)
+}
+
+func (r *run) do(ctx context.Context) (_ *Report, err error) {
+	began := time.Now()
+	if r.Progress == nil {
+		r.Progress = &parallel.Progress{}
+	}
+	r.Jobs = max(r.Jobs, 1)
+	r.Progress.SetPhase("connecting")
+	info, standby, err := r.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.createTarget(); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.dir.Abort()) }()
+	r.record.Started = began.UTC()
+	if err := r.attempts(ctx, info, standby); err != nil {
+		return nil, err
+	}
+	if err := r.checkLosses(); err != nil {
+		return nil, err
+	}
+	r.Progress.SetPhase("writing to disk")
+	if err := r.writeRecord(); err != nil {
+		return nil, err
+	}
+	if err := r.dir.Commit(); err != nil {
+		return nil, fmt.Errorf("put the backup in place: %w", err)
+	}
+	r.report.Target = r.Target
+	r.report.Record = r.record
+	r.report.Seconds.Total = time.Since(began).Seconds()
+	return &r.report, nil
+}
+
+// attempts makes the dump, again when somebody locked pg_dump out: the lock is
+// waiting for odx's own, so it is let through and the next attempt waits its
+// turn. Files that are copied already stay.
+func (r *run) attempts(ctx context.Context, info odoo.Info, standby bool) error {
+	for {
+		r.report.Attempts++
+		err := r.attempt(ctx, info, standby)
+		if err == nil || !errors.Is(err, ErrLockedOut) || r.report.Attempts > r.Retries {
+			return err
+		}
+		r.warn("%v; starting again (%d of %d)", ErrLockedOut, r.report.Attempts, r.Retries)
+		if err := r.clearArchive(); err != nil {
+			return err
+		}
+	}
+}
+
+// prepare looks at the server and the database before anything is written.
+func (r *run) prepare(ctx context.Context) (info odoo.Info, standby bool, err error) {
+	s, err := r.Server.Open(ctx, r.Database, r.application())
+	if err != nil {
+		return info, false, err
+	}
+	defer s.Close()
+	if r.tool, err = r.Finder.PgDump(ctx, s.Major()); err != nil {
+		return info, false, err
+	}
+	if _, err := compressArg(r.Compress, r.tool.Version.Major); err != nil {
+		return info, false, err
+	}
+	r.report.Tool = r.tool.Path + " " + r.tool.Version.Text
+	r.record.PgDump, r.record.Server, r.record.Standby = r.tool.Version.Text, s.VersionTxt, s.Standby
+	if info, err = inspect(ctx, s); err != nil {
+		return info, false, err
+	}
+	if !info.IsOdoo && r.Filestore != "" {
+		r.warn("database %q is not Odoo's: no filestore and no manifest", r.Database)
+		r.Filestore = ""
+	}
+	return info, s.Standby, r.checkFilestore(ctx, s, info)
+}
+
+func (r *run) createTarget() (err error) {
+	if r.dir, err = dumpfmt.CreateDir(r.Target); err != nil {
+		return fmt.Errorf("create the backup: %w", err)
+	}
+	leftovers, err := dumpfmt.Leftovers(filepath.Dir(r.Target))
+	if err != nil {
+		return errors.Join(err, r.dir.Abort())
+	}
+	for _, l := range leftovers {
+		r.warn("left over from a run that was killed: %s; remove it with odx clean", l.Path)
+	}
+	return nil
+}
+
+// checkLosses says what is missing, and refuses it in strict mode.
+func (r *run) checkLosses() error {
+	f := r.record.Filestore
+	if f == nil || f.Missing+f.Damaged+f.Unread == 0 {
+		return nil
+	}
+	if r.Strict {
+		return fmt.Errorf("%w: %d missing, %d damaged, %d unreadable of %d (such as %s)",
+			ErrFilesMissing, f.Missing, f.Damaged, f.Unread, f.Named, first(f.Lost))
+	}
+	return nil
+}
+
+func first(names []string) string {
+	if len(names) == 0 {
+		return "?"
+	}
+	return names[0]
+}
+
+// Losses tells whether files that the snapshot names are missing or damaged.
+func (r *Report) Losses() bool {
+	f := r.Record.Filestore
+	return f != nil && f.Missing+f.Damaged+f.Unread > 0
+}
+
+// application names this run's sessions, pg_dump's workers included.
+func (r *run) application() string { return fmt.Sprintf("odx dump %d", os.Getpid()) }
+func (r *run) archiveDir() string  { return filepath.Join(r.dir.Path(), dumpfmt.ArchiveDir) }
+func (r *run) storeDir() string    { return filepath.Join(r.dir.Path(), dumpfmt.FilestoreDir) }
+
+func (r *run) step(name string) {
+	if r.hook != nil {
+		r.hook(name)
+	}
+}
+
+// warn adds a warning to the report and hands it on. It may be called from
+// several goroutines.
+func (r *run) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.mu.Lock()
+	r.report.Warnings = append(r.report.Warnings, text)
+	r.mu.Unlock()
+	if r.Warn != nil {
+		r.Warn(text)
+	}
+}
+
+func (r *run) noteUsage(u pgtool.Usage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.Children.Add(u)
+}

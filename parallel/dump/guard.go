@@ -1,0 +1,147 @@
+package dump
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"odx/parallel/odoo"
+	"odx/parallel/server"
+)
+
+const (
+	// guardWait bounds the wait for the guard's own lock.
+	guardWait = 15 * time.Second
+	// guardPatience is how long somebody may wait behind the guard. Odoo's own
+	// garbage collection gives up after 10 s; whoever waits longer would make
+	// every writer of attachments wait behind it.
+	guardPatience = 12 * time.Second
+)
+
+// guard is a session that keeps Odoo's garbage collection of files away.
+// The zero value is a guard that was never taken.
+type guard struct {
+	session  *server.Session
+	patience time.Duration
+	mu       sync.Mutex
+	state    string
+}
+
+// Guard states as they stand in the record.
+const (
+	guardHeld = "held"
+	guardOff  = "off"
+)
+
+// takeGuard locks ir_attachment. Where the lock cannot be had, the guard's
+// state says why, and the dump goes on without.
+func (r *run) takeGuard(ctx context.Context, info odoo.Info, standby bool) (*guard, error) {
+	g := &guard{state: guardOff, patience: r.guardPatience}
+	switch {
+	case !r.GCGuard:
+		return g, nil
+	case standby:
+		g.state = "not taken: the server is a standby"
+		return g, nil
+	case !odoo.GuardApplies(info):
+		g.state = "not taken: this Odoo is older than 14"
+		return g, nil
+	}
+	s, err := r.Server.Open(ctx, r.Database, r.application())
+	if err != nil {
+		return nil, err
+	}
+	wait := guardWait
+	if r.LockWait > 0 {
+		wait = r.LockWait
+	}
+	err = s.Exec(ctx, fmt.Sprintf("BEGIN; SET LOCAL lock_timeout = %d; %s; SET LOCAL lock_timeout = 0",
+		wait.Milliseconds(), odoo.GuardLock))
+	switch server.SQLState(err) {
+	case "": // taken, or the server is gone
+		if err != nil {
+			s.Close()
+			return nil, fmt.Errorf("guard the filestore: %w", err)
+		}
+		g.session, g.state = s, guardHeld
+		return g, nil
+	case "55P03":
+		g.state = fmt.Sprintf("not taken: ir_attachment was locked by somebody for %s", wait)
+	case "42501":
+		g.state = "not taken: the role may not write ir_attachment"
+	default:
+		g.state = "not taken: " + err.Error()
+	}
+	s.Close()
+	r.warn("the guard against Odoo's garbage collection of files was %s; files may vanish while they are copied", g.state)
+	return g, nil
+}
+
+// State says what became of the guard.
+func (g *guard) State() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.state
+}
+
+// watch looks every second whether somebody waits behind the guard, and gives
+// it up when that lasts too long. It ends with the context, or with the guard.
+func (g *guard) watch(ctx context.Context, warn func(string, ...any)) {
+	if g.session == nil {
+		return
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var since time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		waiters, err := g.waiters(ctx)
+		switch {
+		case err != nil:
+			g.end(fmt.Sprintf("lost: %v", err))
+		case len(waiters) == 0:
+			since = time.Time{}
+			continue
+		case since.IsZero():
+			since = time.Now()
+			continue
+		case time.Since(since) < g.patience:
+			continue
+		default:
+			g.end(fmt.Sprintf("given up: %s waited behind it for %s", waiters[0], g.patience))
+		}
+		warn("the guard against Odoo's garbage collection of files was %s; the copied files are checked at the end", g.State())
+		return
+	}
+}
+
+func (g *guard) waiters(ctx context.Context) (waiters []string, err error) {
+	err = g.session.Do(func(c *pgx.Conn) error {
+		ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		waiters, err = odoo.GuardWaiters(ask, c)
+		return err
+	})
+	return waiters, err
+}
+
+func (g *guard) end(state string) {
+	g.mu.Lock()
+	g.state = state
+	g.mu.Unlock()
+	g.release()
+}
+
+// release ends the guard's session. It may be called more than once.
+func (g *guard) release() {
+	if g != nil && g.session != nil {
+		g.session.Close()
+	}
+}

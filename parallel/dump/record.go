@@ -1,0 +1,82 @@
+package dump
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
+	"odx/parallel/filestore"
+	"odx/parallel/odoo"
+)
+
+// clearArchive removes a failed attempt's archive; copied files stay.
+func (r *run) clearArchive() error {
+	return os.RemoveAll(r.archiveDir())
+}
+
+func (r *run) writeManifest(info odoo.Info, version int) error {
+	m := odoo.Manifest(info, r.record.Database.Name, version)
+	return writeFile(filepath.Join(r.dir.Path(), dumpfmt.ManifestFile), m.Encode())
+}
+
+func (r *run) writeRecord() error {
+	r.record.Format = dumpfmt.RecordFormat
+	r.record.OdxVersion = r.OdxVersion
+	r.record.Finished = time.Now().UTC()
+	data, err := r.record.Encode()
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(r.dir.Path(), dumpfmt.RecordFile), data)
+}
+
+func writeFile(path string, data []byte) (err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	_, err = f.Write(data)
+	return err
+}
+
+// describeArchive fills in the record's part about dump/.
+func (r *run) describeArchive(files []dumpfmt.FileDigest) error {
+	a, err := pgarchive.Open(r.archiveDir())
+	if err != nil {
+		return fmt.Errorf("read back the archive: %w", err)
+	}
+	rec := dumpfmt.ArchiveRecord{
+		Version: a.TOC.Header.Version.String(), Compress: r.Compress, Entries: len(a.TOC.Entries), DataFiles: files,
+	}
+	for _, f := range files {
+		rec.Bytes += f.Bytes
+	}
+	r.record.Archive = rec
+	return nil
+}
+
+// maxLost bounds the names in the record; the counts are exact.
+const maxLost = filestore.DefaultMaxNames
+
+// filestoreRecord puts together what the copy and the check against the
+// snapshot's list found.
+func filestoreRecord(copied filestore.Result, check filestore.CheckResult, guard string) *dumpfmt.FilestoreRecord {
+	rec := &dumpfmt.FilestoreRecord{
+		Files: copied.Files + check.Recovered, Bytes: copied.Bytes,
+		Named: check.Named, Missing: check.Missing, Damaged: check.Damaged, Unread: copied.Unread, GCGuard: guard,
+	}
+	rec.Lost = check.Names()
+	for _, p := range copied.Problems {
+		if errors.Is(p.Err, filestore.ErrLeadsOut) || errors.Is(p.Err, filestore.ErrNotFile) || errors.Is(p.Err, filestore.ErrDepth) {
+			rec.Skipped = append(rec.Skipped, p.Path+": "+p.Err.Error())
+		} else if len(rec.Lost) < maxLost {
+			rec.Lost = append(rec.Lost, p.Path+": "+p.Err.Error())
+		}
+	}
+	return rec
+}

@@ -1,0 +1,194 @@
+package restore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"odx/parallel/server"
+)
+
+// TempPrefix begins the name of every database under construction.
+const TempPrefix = "odx-tmp-"
+
+// target is the database under construction, seen from another database of
+// the same server.
+type target struct {
+	admin *server.Session // connected to the maintenance database
+	temp  string          // the name while it is under construction
+	final string
+	owner string
+}
+
+// tempName draws a name that tells what the database is.
+func tempName() string {
+	b := make([]byte, 6)
+	rand.Read(b)
+	return TempPrefix + hex.EncodeToString(b)
+}
+
+func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+func literal(s string) string {
+	if strings.Contains(s, `\`) {
+		return ` E'` + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(s) + `'`
+	}
+	return `'` + strings.ReplaceAll(s, `'`, `''`) + `'`
+}
+
+// create makes the database, hidden and closed. CREATE DATABASE cannot run in
+// a transaction, so whoever fails after it calls drop.
+func (t *target) create(ctx context.Context, l locale) error {
+	sql := fmt.Sprintf("CREATE DATABASE %s OWNER %s TEMPLATE template0 ENCODING 'UTF8' %s IS_TEMPLATE true",
+		quote(t.temp), quote(t.owner), l.clause())
+	if err := t.admin.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("create the database: %w", err)
+	}
+	comment := fmt.Sprintf("odx restores %q here; if no odx is running, remove it with: odx clean", t.final)
+	err := t.admin.Exec(ctx, fmt.Sprintf("REVOKE ALL ON DATABASE %[1]s FROM PUBLIC; COMMENT ON DATABASE %[1]s IS %[2]s",
+		quote(t.temp), literal(comment)))
+	if err != nil {
+		return fmt.Errorf("hide the new database: %w", err)
+	}
+	return nil
+}
+
+// publish gives the database its name and opens it. Between is called when
+// nothing but the commit is left to do; its error undoes everything. An error
+// that matches errUnsure leaves open whether the commit took place.
+func (t *target) publish(ctx context.Context, comment string, between func() error) error {
+	return t.admin.Do(func(c *pgx.Conn) error {
+		tx, err := c.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback(context.WithoutCancel(ctx))
+		for _, sql := range t.publishStatements(comment) {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return fmt.Errorf("rename the database: %w", err)
+			}
+		}
+		if err := between(); err != nil {
+			return err
+		}
+		if err := tx.Commit(ctx); err != nil {
+			return fmt.Errorf("%w: %w", errUnsure, err)
+		}
+		return nil
+	})
+}
+
+func (t *target) publishStatements(comment string) []string {
+	name := quote(t.final)
+	sql := []string{
+		fmt.Sprintf("ALTER DATABASE %s RENAME TO %s", quote(t.temp), name),
+		fmt.Sprintf("ALTER DATABASE %s IS_TEMPLATE false", name),
+		fmt.Sprintf("GRANT CONNECT, TEMPORARY ON DATABASE %s TO PUBLIC", name),
+	}
+	if comment == "" {
+		sql = append(sql, fmt.Sprintf("COMMENT ON DATABASE %s IS NULL", name))
+	} else {
+		sql = append(sql, fmt.Sprintf("COMMENT ON DATABASE %s IS %s", name, literal(comment)))
+	}
+	return sql
+}
+
+// drop removes the database under construction, whoever is connected to it.
+func (t *target) drop(ctx context.Context) error { return DropTemp(ctx, t.admin, t.temp) }
+
+// DropTemp removes a database under construction and ends the sessions in it.
+func DropTemp(ctx context.Context, admin *server.Session, name string) error {
+	if !strings.HasPrefix(name, TempPrefix) {
+		return fmt.Errorf("odx: internal error: %q is no database under construction", name)
+	}
+	exists, err := databaseExists(ctx, admin, name)
+	if err != nil || !exists {
+		return err
+	}
+	err = admin.Exec(ctx, fmt.Sprintf("ALTER DATABASE %[1]s IS_TEMPLATE false; ALTER DATABASE %[1]s ALLOW_CONNECTIONS false", quote(name)))
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		if err := terminateSessions(ctx, admin, name); err != nil {
+			return err
+		}
+		err := admin.Exec(ctx, "DROP DATABASE IF EXISTS "+quote(name))
+		if server.SQLState(err) != "55006" || time.Now().After(deadline) { // object_in_use
+			return err
+		}
+	}
+}
+
+func terminateSessions(ctx context.Context, admin *server.Session, name string) error {
+	return admin.Exec(ctx, `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+		WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid()`, name)
+}
+
+func databaseExists(ctx context.Context, admin *server.Session, name string) (exists bool, err error) {
+	err = admin.Do(func(c *pgx.Conn) error {
+		return c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)", name).Scan(&exists)
+	})
+	return exists, err
+}
+
+// Leftovers lists databases under construction that no odx works on: nobody is
+// connected to them, and no session of a restore says that it makes them.
+func Leftovers(ctx context.Context, admin *server.Session) (names []string, err error) {
+	err = admin.Do(func(c *pgx.Conn) error {
+		rows, err := c.Query(ctx, `SELECT d.datname FROM pg_catalog.pg_database d
+			WHERE d.datname LIKE 'odx-tmp-%' AND NOT EXISTS (
+				SELECT FROM pg_catalog.pg_stat_activity a
+				WHERE a.datname = d.datname OR a.application_name = 'odx restore ' || d.datname)
+			ORDER BY 1`)
+		if err != nil {
+			return err
+		}
+		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return names, err
+}
+
+// checkRoles makes sure that the connecting role can do what it is asked to.
+func (t *target) checkRoles(ctx context.Context) (superuser bool, err error) {
+	var create, exists, member bool
+	var me string
+	err = t.admin.Do(func(c *pgx.Conn) error {
+		return c.QueryRow(ctx, `
+			SELECT r.rolname, r.rolsuper, r.rolcreatedb OR r.rolsuper,
+			       EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1),
+			       COALESCE((SELECT pg_has_role(current_user, o.oid, 'MEMBER') FROM pg_catalog.pg_roles o WHERE o.rolname = $1), false)
+			FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`, t.owner).Scan(&me, &superuser, &create, &exists, &member)
+	})
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("read the roles: %w", err)
+	case !exists:
+		return false, &RoleError{Role: t.owner, Reason: "does not exist"}
+	case !create:
+		return false, &RoleError{Role: me, Reason: "may not create databases"}
+	case !member:
+		return false, &RoleError{Role: t.owner, Reason: fmt.Sprintf("is to own the database, and %s is no member of it", me)}
+	}
+	return superuser, nil
+}
+
+// RoleError is returned before any work when a role cannot do its part.
+type RoleError struct{ Role, Reason string }
+
+func (e *RoleError) Error() string { return fmt.Sprintf("role %q %s", e.Role, e.Reason) }
+
+// errUnsure says that the server did not answer the commit.
+var errUnsure = errors.New("the server did not say whether the database got its name")
+
+// ErrExists is returned before any work when the database or the filestore
+// folder to be made exists.
+var ErrExists = errors.New("exists already")

@@ -1,0 +1,17 @@
+// Package restore puts a backup into a new database: pg_restore in parallel,
+// the filestore beside it, with what Odoo itself does on a restore.
+//
+// Nothing is visible before it is complete. The database is created under a
+// temporary name, as a template (a running Odoo lists no templates, and its
+// cron workers open none) that PUBLIC may not connect to; the filestore is
+// copied beside its final place. Only when everything is loaded, reset,
+// neutralized, analyzed and checked do both get their names, in one
+// transaction. Whatever fails before that removes both.
+//
+// Two roles take part. The connecting role creates the database and what only
+// a superuser may create (extensions, the volatility of unaccent). Everything
+// else is done as the owner, by SET ROLE, so that Odoo's role owns it.
+//
+// A dump can hold any SQL, and SET ROLE is no fence against SQL: restoring as
+// a superuser trusts the dump as PostgreSQL's own tools do.
+package restore

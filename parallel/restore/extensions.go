@@ -1,0 +1,73 @@
+package restore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"odx/parallel/server"
+)
+
+// ExtensionError is returned before the load when an extension that the dump
+// needs cannot be had.
+type ExtensionError struct {
+	Name string
+	Err  error
+}
+
+func (e *ExtensionError) Error() string { return fmt.Sprintf("extension %s: %v", e.Name, e.Err) }
+
+// Unwrap gives the server's error.
+func (e *ExtensionError) Unwrap() error { return e.Err }
+
+// createExtensions makes the archive's extensions as the connecting role: the
+// owner often may not. Names and schemas come from the archive, its SQL is not
+// run, but for comments.
+func (r *run) createExtensions(ctx context.Context, s *server.Session, p *plan) error {
+	for _, name := range p.schemas {
+		err := s.Exec(ctx, fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %s AUTHORIZATION %s", quote(name), quote(r.target.owner)))
+		if err != nil {
+			return fmt.Errorf("create schema %q: %w", name, err)
+		}
+	}
+	for _, x := range p.extensions {
+		sql := "CREATE EXTENSION IF NOT EXISTS " + quote(x.name)
+		if x.schema != "" && x.schema != "pg_catalog" {
+			sql += " WITH SCHEMA " + quote(x.schema)
+		}
+		if err := s.Exec(ctx, sql); err != nil {
+			return &ExtensionError{Name: x.name, Err: err}
+		}
+		if x.comment == "" {
+			continue
+		}
+		if err := s.Exec(ctx, x.comment); server.SQLState(err) == "42501" {
+			r.warn("left out, the role may not do it: comment on extension %s", x.name)
+		} else if err != nil {
+			return fmt.Errorf("comment on extension %s: %w", x.name, err)
+		}
+	}
+	return r.makeUnaccentImmutable(ctx, s, p)
+}
+
+// makeUnaccentImmutable does what Odoo does after it creates unaccent, and
+// what pg_dump does not save. Without it indexes that call it fail at the end
+// of the load, so that is found out here.
+func (r *run) makeUnaccentImmutable(ctx context.Context, s *server.Session, p *plan) error {
+	for _, x := range p.extensions {
+		if x.name != "unaccent" {
+			continue
+		}
+		err := s.Exec(ctx, fmt.Sprintf("ALTER FUNCTION %s(text) IMMUTABLE", pgx.Identifier{x.schema, "unaccent"}.Sanitize()))
+		switch {
+		case err == nil:
+			r.added("unaccent(text) IMMUTABLE")
+		case p.unaccent:
+			return &ExtensionError{Name: x.name, Err: fmt.Errorf("indexes call unaccent(text), which must be IMMUTABLE, and the role may not make it so: %w", err)}
+		default:
+			r.warn("unaccent(text) could not be made IMMUTABLE: %v", err)
+		}
+	}
+	return nil
+}

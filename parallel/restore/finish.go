@@ -1,0 +1,204 @@
+package restore
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"odx/parallel"
+	"odx/parallel/filestore"
+	"odx/parallel/odoo"
+	"odx/parallel/server"
+)
+
+// finish does, in the loaded database, what Odoo's own restore does.
+func (r *run) finish(ctx context.Context) error {
+	r.Progress.SetPhase("finishing")
+	began := time.Now()
+	info, err := r.inspect(ctx)
+	if err != nil {
+		return err
+	}
+	if info.IsOdoo {
+		r.report.Series = info.Series.String()
+		if err := r.finishOdoo(ctx, info); err != nil {
+			return err
+		}
+	}
+	r.report.Seconds.Finish = time.Since(began).Seconds()
+	if info.IsOdoo && r.files != nil {
+		if err := r.checkFiles(ctx, info); err != nil {
+			return err
+		}
+	}
+	if r.Analyze {
+		r.Progress.SetPhase("analyzing")
+		began = time.Now()
+		if err := r.analyze(ctx); err != nil {
+			return err
+		}
+		r.report.Seconds.Analyze = time.Since(began).Seconds()
+	}
+	return r.restoreSettings(ctx)
+}
+
+func (r *run) inspect(ctx context.Context) (info odoo.Info, err error) {
+	err = r.session.Do(func(c *pgx.Conn) error {
+		info, err = odoo.Inspect(ctx, c)
+		return err
+	})
+	if err != nil {
+		return info, fmt.Errorf("read Odoo's modules: %w", err)
+	}
+	return info, nil
+}
+
+func (r *run) finishOdoo(ctx context.Context, info odoo.Info) error {
+	if err := r.addOdoosOwn(ctx, info); err != nil {
+		return err
+	}
+	return r.session.Do(func(c *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) (err error) {
+			if r.Copy {
+				if r.report.Reset, err = odoo.ResetCopy(ctx, tx, r.HTTPPort); err != nil {
+					return fmt.Errorf("reset the copy's parameters: %w", err)
+				}
+			}
+			if r.Subscription {
+				done, err := odoo.ResetSubscription(ctx, tx)
+				if err != nil {
+					return fmt.Errorf("reset the subscription: %w", err)
+				}
+				r.report.Reset = append(r.report.Reset, done...)
+			}
+			if !r.Neutralize {
+				return nil
+			}
+			report, err := odoo.Neutralize(ctx, tx, info, r.Addons)
+			if err != nil {
+				return fmt.Errorf("neutralize: %w", err)
+			}
+			r.report.Neutralize = &report
+			for _, w := range report.Warnings {
+				r.warn("neutralize: %s", w)
+			}
+			return nil
+		})
+	})
+}
+
+// addOdoosOwn adds what Odoo's restore of that version adds to every database.
+// It is done as the connecting role: some of it the owner may not do.
+func (r *run) addOdoosOwn(ctx context.Context, info odoo.Info) error {
+	s, err := r.Server.Open(ctx, r.target.temp, r.application())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Do(func(c *pgx.Conn) error {
+		for _, a := range odoo.Additions(info.Series, r.Unaccent) {
+			if a.GrantsOnPublic && r.publicACL {
+				continue // the archive's own grants are not widened
+			}
+			did, err := a.Apply(ctx, c)
+			switch {
+			case err != nil && server.SQLState(err) == "":
+				return err
+			case err != nil:
+				r.warn("Odoo's restore would add %s, which the server refused: %v", a.Name, err)
+			case did:
+				r.added(a.Name)
+			}
+		}
+		return nil
+	})
+}
+
+// copyFilestore copies the backup's filestore beside its final place.
+func (r *run) copyFilestore(ctx context.Context) error {
+	counters := &filestore.Counters{}
+	show := func() { r.Progress.Files.Set(counters.Bytes.Load(), counters.Files.Load()) }
+	if r.source.record != nil && r.source.record.Filestore != nil {
+		r.Progress.Files.SetTotal(r.source.record.Filestore.Bytes)
+	}
+	stop := parallel.Every(ctx, time.Second/4, show)
+	defer func() { stop(); show() }()
+	result, err := filestore.Copy(ctx, filestore.Options{
+		Source: r.source.filestore, Target: r.files.Path(), Jobs: r.Jobs, Counters: counters, Permissions: &r.give,
+	})
+	if err != nil {
+		return fmt.Errorf("copy the filestore: %w", err)
+	}
+	r.report.Filestore = r.Filestore
+	r.report.Files = &FilesReport{Files: result.Files, Bytes: result.Bytes}
+	return nil
+}
+
+// checkFiles compares the attachments of the new database with the copied
+// files.
+func (r *run) checkFiles(ctx context.Context, info odoo.Info) error {
+	r.Progress.SetPhase("checking the filestore")
+	check, err := filestore.CheckQuery(ctx, func(w io.Writer) error {
+		return r.session.Do(func(c *pgx.Conn) error {
+			_, err := c.PgConn().CopyTo(ctx, w, "COPY ("+odoo.AttachmentsQuery(info)+") TO STDOUT")
+			return err
+		})
+	}, filestore.CheckOptions{Dir: r.files.Path(), Jobs: r.Jobs})
+	if err != nil {
+		return fmt.Errorf("check the filestore: %w", err)
+	}
+	f := r.report.Files
+	f.Named, f.Missing, f.Damaged, f.Lost = check.Named, check.Missing, check.Damaged, check.Names()
+	return nil
+}
+
+// sourceSettings gives what the source database had beyond its content: ALTER
+// DATABASE ... SET, as "name=value", and its comment.
+func (r *run) sourceSettings() (settings []string, comment string) {
+	if rec := r.source.record; rec != nil {
+		return rec.Database.Settings, rec.Database.Comment
+	}
+	return nil, ""
+}
+
+// restoreSettings gives the new database the source's settings. It comes last:
+// they hold for every later session in it.
+func (r *run) restoreSettings(ctx context.Context) error {
+	settings, _ := r.sourceSettings()
+	if r.source.record == nil {
+		r.nameLostSettings()
+	}
+	for _, s := range settings {
+		name, value, _ := strings.Cut(s, "=")
+		err := r.session.Do(func(c *pgx.Conn) error {
+			return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(ctx, "SELECT pg_catalog.set_config($1, $2, true)", name, value); err != nil {
+					return err
+				}
+				_, err := tx.Exec(ctx, fmt.Sprintf("ALTER DATABASE %s SET %s FROM CURRENT", quote(r.target.temp), quote(name)))
+				return err
+			})
+		})
+		switch {
+		case err != nil && server.SQLState(err) == "":
+			return err
+		case err != nil:
+			r.warn("the source database had the setting %s, which was refused: %v", s, err)
+		}
+	}
+	return nil
+}
+
+// nameLostSettings warns of settings that stand in an archive without odx.json.
+func (r *run) nameLostSettings() {
+	for i := range r.source.archive.TOC.Entries {
+		if e := &r.source.archive.TOC.Entries[i]; e.Desc == "DATABASE PROPERTIES" {
+			r.warn("the source database had settings of its own, which are not restored: %s",
+				strings.Join(strings.Fields(e.Defn.String), " "))
+		}
+	}
+}

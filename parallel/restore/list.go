@@ -1,0 +1,133 @@
+package restore
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+
+	"odx/dumpfmt/pgarchive"
+)
+
+// extension is one that the archive creates.
+type extension struct {
+	name    string
+	schema  string
+	comment string // COMMENT ON EXTENSION statement; "" if none
+}
+
+// plan says which entries pg_restore gets, and what odx does itself because
+// the owner may not.
+type plan struct {
+	extensions []extension
+	schemas    []string                  // to be made before the extensions in them
+	left       map[pgarchive.DumpID]bool // entries that pg_restore does not get
+	superuser  []*pgarchive.Entry        // entries that only a superuser may restore
+	publicACL  bool                      // the archive has grants of its own on schema public
+	unaccent   bool                      // something indexed calls unaccent, so it must be IMMUTABLE
+}
+
+// Kinds of entries that only a superuser may create. Odoo has none of them.
+var superuserOnly = map[string]bool{
+	"EVENT TRIGGER": true, "SUBSCRIPTION": true, "FOREIGN DATA WRAPPER": true, "ACCESS METHOD": true,
+}
+
+var (
+	extensionSchema = regexp.MustCompile(`WITH SCHEMA ("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)`)
+	unaccentCall    = regexp.MustCompile(`\bunaccent\s*\(`)
+)
+
+func makePlan(toc *pgarchive.TOC) plan {
+	p := plan{left: map[pgarchive.DumpID]bool{}}
+	comments := map[string]string{}
+	inSchema := map[string]bool{}
+	for i := range toc.Entries {
+		e := &toc.Entries[i]
+		switch {
+		case e.Desc == "EXTENSION":
+			p.left[e.ID] = true
+			x := extension{name: e.Tag, schema: schemaOf(e.Defn.String)}
+			inSchema[x.schema] = true
+			p.extensions = append(p.extensions, x)
+		case e.Desc == "COMMENT" && strings.HasPrefix(e.Tag, "EXTENSION "):
+			p.left[e.ID] = true
+			comments[strings.TrimPrefix(e.Tag, "EXTENSION ")] = e.Defn.String
+		case superuserOnly[e.Desc]:
+			p.superuser = append(p.superuser, e)
+		case e.Desc == "ACL" && e.Tag == "SCHEMA public":
+			p.publicACL = true
+		case e.Desc == "INDEX" || e.Desc == "CONSTRAINT" || e.Desc == "TABLE":
+			p.unaccent = p.unaccent || unaccentCall.MatchString(e.Defn.String)
+		}
+	}
+	for i := range p.extensions {
+		x := &p.extensions[i]
+		x.comment = comments[x.name]
+		if x.comment == "" {
+			x.comment = comments[quote(x.name)]
+		}
+	}
+	p.takeSchemas(toc, inSchema)
+	return p
+}
+
+// takeSchemas has odx make the schemas that extensions live in.
+func (p *plan) takeSchemas(toc *pgarchive.TOC, wanted map[string]bool) {
+	for i := range toc.Entries {
+		e := &toc.Entries[i]
+		if e.Desc == "SCHEMA" && e.Tag != "public" && wanted[e.Tag] {
+			p.left[e.ID] = true
+			p.schemas = append(p.schemas, e.Tag)
+		}
+	}
+}
+
+func schemaOf(defn string) string {
+	m := extensionSchema.FindStringSubmatch(defn)
+	if m == nil {
+		return ""
+	}
+	if s, ok := strings.CutPrefix(m[1], `"`); ok {
+		return strings.ReplaceAll(strings.TrimSuffix(s, `"`), `""`, `"`)
+	}
+	return m[1]
+}
+
+// leaveSuperuserEntries takes what only a superuser may restore off the list,
+// with what depends on it, and names each.
+func (p *plan) leaveSuperuserEntries(toc *pgarchive.TOC) (names []string) {
+	gone := map[pgarchive.DumpID]bool{}
+	for _, e := range p.superuser {
+		gone[e.ID] = true
+	}
+	for i := range toc.Entries {
+		e := &toc.Entries[i]
+		for _, d := range e.Dependencies {
+			gone[e.ID] = gone[e.ID] || gone[d]
+		}
+		if gone[e.ID] {
+			p.left[e.ID] = true
+			names = append(names, e.Desc+" "+e.Tag)
+		}
+	}
+	return names
+}
+
+// writeList writes pg_restore's --use-list: the archive's order without what
+// is left out.
+func (p *plan) writeList(path string, toc *pgarchive.TOC) (err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	w := bufio.NewWriter(f)
+	for i := range toc.Entries {
+		if id := toc.Entries[i].ID; !p.left[id] {
+			fmt.Fprintf(w, "%d;\n", id)
+		}
+	}
+	return w.Flush()
+}

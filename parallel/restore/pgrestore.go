@@ -1,0 +1,181 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"odx/dumpfmt/pgarchive"
+	"odx/parallel/pgtool"
+)
+
+// load has pg_restore fill the database.
+func (r *run) load(ctx context.Context, p *plan) error {
+	work, err := os.MkdirTemp("", TempPrefix+"list-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	list := filepath.Join(work, "list")
+	if err := p.writeList(list, r.source.archive.TOC); err != nil {
+		return fmt.Errorf("write the list of entries: %w", err)
+	}
+	dump, sections, err := r.safeArchive(work)
+	if err != nil {
+		return fmt.Errorf("prepare the archive: %w", err)
+	}
+	for _, section := range sections {
+		args := []string{"--use-list=" + list}
+		if section != "" {
+			args = append(args, "--section="+section)
+		}
+		if err := r.pgRestore(ctx, append(args, dump)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// safeArchive gives what pg_restore is to read, and in which sections. Where
+// pg_dump left out dependencies (row triggers of partitioned tables could fire
+// on restored rows), a folder's TOC is replaced by a mended one, with links to
+// the data files; of a single file the sections are restored one by one.
+func (r *run) safeArchive(work string) (path string, sections []string, err error) {
+	a := r.source.archive
+	added := pgarchive.SafeForParallel(a.TOC)
+	switch {
+	case added == 0:
+		return r.source.dump, []string{""}, nil
+	case a.TOC.Header.Format == pgarchive.FormatCustom:
+		return r.source.dump, []string{"pre-data", "data", "post-data"}, nil
+	}
+	path = filepath.Join(work, "dump")
+	if err := mirror(r.source.dump, path); err != nil {
+		return "", nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(path, "toc.dat"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", nil, err
+	}
+	err = errors.Join(pgarchive.WriteTOC(f, a.TOC), f.Close())
+	return path, []string{""}, err
+}
+
+// mirror makes a folder of links to all files of another but its toc.dat.
+func mirror(from, to string) error {
+	from, err := filepath.Abs(from)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "toc.dat") {
+			continue
+		}
+		if err := os.Symlink(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) pgRestore(ctx context.Context, args []string) error {
+	child, err := r.Server.Child(r.target.temp, r.application(), r.settings)
+	if err != nil {
+		return err
+	}
+	args = append([]string{"--jobs=" + strconv.Itoa(r.Jobs), "--no-owner", "--verbose", "--no-password",
+		"--dbname=" + child.DSN}, args...)
+	if r.role != "" {
+		args = append([]string{"--role=" + r.role}, args...)
+	}
+	if r.NoPrivileges {
+		args = append([]string{"--no-privileges"}, args...)
+	}
+	out := &pgRestoreOutput{run: r, major: r.tool.Version.Major}
+	ctx, out.stop = context.WithCancelCause(ctx)
+	defer out.stop(nil)
+	if !out.tolerant() {
+		args = append([]string{"--exit-on-error"}, args...)
+	}
+	usage, err := pgtool.Run(ctx, pgtool.Command{
+		Tool: r.tool.Path, Args: args, Env: pgtool.ChildEnv(r.Environ, child.Set, "PGCLIENTENCODING", "PGDATABASE"),
+		Stderr: out.line,
+	})
+	r.report.Children.Add(usage)
+	return out.verdict(err)
+}
+
+// pgRestoreOutput reads what pg_restore --verbose says. It runs with LC_ALL=C,
+// so the words are pg_restore's own in English; what the server says may be in
+// any language and is not looked at.
+type pgRestoreOutput struct {
+	run   *run
+	major int
+	stop  context.CancelCauseFunc
+
+	mu        sync.Mutex
+	errors    int
+	tolerated int
+	message   string // of the last error
+}
+
+// newerSetting is the one statement of pg_restore that may fail: it sets a
+// parameter of PostgreSQL 17 on older servers as well.
+const newerSetting = "Command was: SET transaction_timeout = 0;"
+
+// tolerant tells whether pg_restore must go on after an error.
+func (o *pgRestoreOutput) tolerant() bool {
+	return o.major >= 17 && o.run.target.admin.Version < 170000
+}
+
+var finishedItem = regexp.MustCompile(`^pg_restore: finished item (\d+) `)
+
+func (o *pgRestoreOutput) line(line string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case strings.HasPrefix(line, "pg_restore: error: "):
+		o.errors++
+		o.message = strings.TrimPrefix(line, "pg_restore: error: ")
+	case line == newerSetting:
+		o.tolerated++
+	case strings.HasPrefix(line, "Command was: ") && o.tolerant():
+		o.stop(&pgtool.ExitError{Tool: "pg_restore", Code: 1, Stderr: o.message + "\n" + line})
+	case strings.HasPrefix(line, "pg_restore: warning: ") && !strings.Contains(line, "errors ignored on restore"):
+		o.run.warn("pg_restore: %s", strings.TrimPrefix(line, "pg_restore: warning: "))
+	default:
+		if m := finishedItem.FindStringSubmatch(line); m != nil {
+			if id, err := strconv.ParseInt(m[1], 10, 32); err == nil {
+				o.run.finished(pgarchive.DumpID(id))
+			}
+		}
+	}
+}
+
+// verdict tells a restore with nothing but tolerated errors from a failed one.
+func (o *pgRestoreOutput) verdict(err error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var exit *pgtool.ExitError
+	if !errors.As(err, &exit) || !o.tolerant() {
+		return err
+	}
+	if exit.Code == 1 && o.errors > 0 && o.errors == o.tolerated {
+		o.run.warn("pg_restore %d sets transaction_timeout, which this server does not know; nothing else failed", o.major)
+		return nil
+	}
+	return err
+}

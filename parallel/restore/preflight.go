@@ -1,0 +1,136 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"odx/dumpfmt"
+	"odx/parallel/filestore"
+	"odx/parallel/server"
+)
+
+// connect opens the session that creates, names and drops databases.
+func (r *run) connect(ctx context.Context) (*server.Session, error) {
+	r.target = &target{temp: tempName(), final: r.Database, owner: r.Owner}
+	if r.Maint != "" {
+		return r.Server.Open(ctx, r.Maint, r.application())
+	}
+	r.Maint = "postgres"
+	admin, err := r.Server.Open(ctx, r.Maint, r.application())
+	if server.SQLState(err) == "3D000" { // no such database
+		r.Maint = "template1"
+		return r.Server.Open(ctx, r.Maint, r.application())
+	}
+	return admin, err
+}
+
+// preflight finds out, before anything is made, what would fail later.
+func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, err error) {
+	t := r.target
+	t.admin = admin
+	me, err := currentUser(ctx, admin)
+	if err != nil {
+		return l, err
+	}
+	if t.owner == "" {
+		t.owner = me
+	}
+	if t.owner != me {
+		r.role = t.owner
+	}
+	if r.super, err = t.checkRoles(ctx); err != nil {
+		return l, err
+	}
+	exists, err := databaseExists(ctx, admin, t.final)
+	if err != nil {
+		return l, err
+	}
+	if exists {
+		return l, fmt.Errorf("database %q %w", t.final, ErrExists)
+	}
+	if r.tool, err = r.Finder.PgRestore(ctx, r.source.archive.NeedsMajor(), admin.Major()); err != nil {
+		return l, err
+	}
+	if err := r.checkFilestore(); err != nil {
+		return l, err
+	}
+	if r.settings, err = fastSettings(ctx, admin, r.Server.Local(), r.Jobs); err != nil {
+		return l, err
+	}
+	l, warning, err := pickLocale(ctx, admin, r.Collation, r.source)
+	if err != nil {
+		return l, err
+	}
+	if warning != "" {
+		r.warn("%s", warning)
+	}
+	r.report.Database, r.report.Owner, r.report.Server = t.final, t.owner, admin.VersionTxt
+	r.report.Tool = r.tool.Path + " " + r.tool.Version.Text
+	r.report.Locale, r.report.Options = l.String(), r.settings
+	return l, r.nameLeftovers(ctx, admin)
+}
+
+func (r *run) nameLeftovers(ctx context.Context, admin *server.Session) error {
+	names, err := Leftovers(ctx, admin)
+	if err != nil {
+		return fmt.Errorf("look for leftovers: %w", err)
+	}
+	for _, name := range names {
+		r.warn("left over from a run that was killed: database %s; remove it with odx clean", name)
+	}
+	return nil
+}
+
+// checkFilestore makes sure that the filestore can be put where it belongs,
+// with the owner that Odoo needs.
+func (r *run) checkFilestore() (err error) {
+	if r.Filestore == "" {
+		return nil
+	}
+	if r.source.filestore == "" {
+		r.warn("the backup has no filestore: attachments that are files will be missing")
+		r.Filestore = ""
+		return nil
+	}
+	if _, err := os.Lstat(r.Filestore); err == nil {
+		return fmt.Errorf("filestore folder %s %w", r.Filestore, ErrExists)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if r.give, err = filestore.OwnerOf(filepath.Dir(r.Filestore)); err != nil {
+		return fmt.Errorf("read the owner of the data folder: %w", err)
+	}
+	if err := filestore.CanGive(r.give); err != nil {
+		return fmt.Errorf("give the files to the owner of the data folder: %w", err)
+	}
+	return nil
+}
+
+// createFilestore makes the temporary folder beside the final one.
+func (r *run) createFilestore() error {
+	if r.Filestore == "" {
+		return nil
+	}
+	parent := filepath.Dir(r.Filestore)
+	if err := filestore.MakeParents(parent, r.give); err != nil {
+		return fmt.Errorf("create the data folder: %w", err)
+	}
+	leftovers, err := dumpfmt.Leftovers(parent)
+	if err != nil {
+		return err
+	}
+	for _, l := range leftovers {
+		r.warn("left over from a run that was killed: %s; remove it with odx clean", l.Path)
+	}
+	r.files, err = dumpfmt.CreateDir(r.Filestore)
+	return err
+}
+
+func currentUser(ctx context.Context, s *server.Session) (name string, err error) {
+	err = s.Scan(ctx, "SELECT current_user", &name)
+	return name, err
+}

@@ -1,0 +1,358 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"odx/dumpfmt"
+	"odx/parallel"
+	"odx/parallel/filestore"
+	"odx/parallel/odoo"
+	"odx/parallel/pgtool"
+	"odx/parallel/server"
+)
+
+// Options say what is restored, and where to.
+type Options struct {
+	Server     server.Settings
+	Maint      string   // database to connect to while the new one is made
+	Source     string   // path of the backup, which is only read
+	Database   string   // the database to be made; must not exist
+	Filestore  string   // its filestore folder, to be made; "" leaves the files out
+	Owner      string   // role that is to own it; "" is the connecting role
+	Environ    []string // environment for pg_restore, before the connection's own
+	Finder     pgtool.Finder
+	OdxVersion string
+
+	Jobs         int
+	Collation    string // CollationOdoo, CollationSource or the name of a locale
+	NoPrivileges bool   // leave GRANTs out
+	Copy         bool   // a copy gets an identity of its own, as Odoo's restore does it
+	Subscription bool   // forget the subscription as well
+	Neutralize   bool
+	Addons       []string // folders with modules, for their own neutralize.sql
+	Unaccent     bool     // odoo.conf says unaccent
+	HTTPPort     int      // for web.base.url of a copy
+	Analyze      bool
+
+	Progress *parallel.Progress // may be nil
+	Warn     func(string)       // called with each warning as it arises; may be nil
+}
+
+// Report says what a restore did.
+type Report struct {
+	Database   string                 `json:"database"`
+	Owner      string                 `json:"owner"`
+	Filestore  string                 `json:"filestore,omitempty"`
+	Source     string                 `json:"source"`
+	Layout     string                 `json:"layout"`
+	Tool       string                 `json:"pg_restore"` // path and version
+	Server     string                 `json:"server"`
+	Locale     string                 `json:"locale"`
+	Options    string                 `json:"session_settings"` // of pg_restore's sessions
+	Series     string                 `json:"odoo_series,omitempty"`
+	Added      []string               `json:"added"` // what the new database has and the dump had not
+	Reset      []string               `json:"reset"` // parameters given new values
+	Neutralize *odoo.NeutralizeReport `json:"neutralize,omitempty"`
+	Files      *FilesReport           `json:"files,omitempty"`
+	Seconds    Seconds                `json:"seconds"`
+	Children   pgtool.Usage           `json:"children"`
+	Warnings   []string               `json:"warnings"`
+}
+
+// FilesReport counts what became of the filestore.
+type FilesReport struct {
+	Files   int64    `json:"files"`
+	Bytes   int64    `json:"bytes"`
+	Named   int64    `json:"named"`   // files that the database names
+	Missing int64    `json:"missing"` // of those, not in the backup
+	Damaged int64    `json:"damaged"` // of those, of another size than file_size
+	Lost    []string `json:"lost,omitempty"`
+}
+
+// Seconds are the durations of a restore's parts. Filestore overlaps.
+type Seconds struct {
+	Check     float64 `json:"check"`
+	Load      float64 `json:"load"`
+	Filestore float64 `json:"filestore"`
+	Finish    float64 `json:"finish"` // reset, neutralize
+	Analyze   float64 `json:"analyze"`
+	Total     float64 `json:"total"`
+}
+
+// Losses tells whether files that the database names are missing or damaged.
+func (r *Report) Losses() bool { return r.Files != nil && r.Files.Missing+r.Files.Damaged > 0 }
+
+// run is one restore under way.
+type run struct {
+	Options
+	source   *source
+	tool     pgtool.Tool
+	target   *target
+	role     string // for SET ROLE; "" if the connecting role owns the database
+	super    bool   // the connecting role is a superuser
+	settings string
+
+	publicACL bool // the archive has grants of its own on schema public
+
+	weights weights
+	session *server.Session       // in the new database, as the owner
+	files   *dumpfmt.PendingDir   // the filestore under construction
+	give    filestore.Permissions // owner and modes of its files
+	hook    func(string)          // called between two steps; set in tests
+
+	mu     sync.Mutex
+	report Report
+}
+
+// Run restores one backup. On any error neither database nor filestore is
+// left; leftovers of an earlier run that was killed are named as warnings. The
+// context ends pg_restore, the copy and all sessions.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	r := &run{Options: o}
+	return r.do(ctx)
+}
+
+func (r *run) do(ctx context.Context) (_ *Report, err error) {
+	began := time.Now()
+	if r.Progress == nil {
+		r.Progress = &parallel.Progress{}
+	}
+	r.Jobs = max(r.Jobs, 1)
+	if r.source, err = openSource(r.Source); err != nil {
+		return nil, err
+	}
+	if err := r.checkSource(ctx); err != nil {
+		return nil, err
+	}
+	admin, err := r.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer admin.Close()
+	l, err := r.preflight(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.createFilestore(); err != nil {
+		return nil, err
+	}
+	if r.files != nil {
+		defer func() { err = errors.Join(err, r.files.Abort()) }()
+	}
+	if err := r.fillDatabase(ctx, l); err != nil {
+		return nil, err
+	}
+	r.report.Seconds.Total = time.Since(began).Seconds()
+	return &r.report, nil
+}
+
+// checkSource reads the backup before the server is touched.
+func (r *run) checkSource(ctx context.Context) error {
+	r.Progress.SetPhase("checking the backup")
+	began := time.Now()
+	sizes, err := r.source.archive.Sizes()
+	if err != nil {
+		return err
+	}
+	r.weights = weigh(r.source.archive.TOC, sizes)
+	var done atomic.Int64
+	r.Progress.Database.Start(sum(r.weights.data))
+	stop := parallel.Every(ctx, time.Second/4, func() { r.Progress.Database.Set(done.Load(), 0) })
+	err = r.source.check(ctx, r.Jobs, &done)
+	stop()
+	r.report.Seconds.Check = time.Since(began).Seconds()
+	r.report.Source, r.report.Layout = r.Source, r.source.layout.String()
+	return err
+}
+
+// fillDatabase makes the database, fills it and gives it its name, or drops it.
+func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
+	r.Progress.SetPhase("creating the database")
+	if err := r.target.create(ctx, l); err != nil {
+		return errors.Join(err, r.dropTemp())
+	}
+	defer func() {
+		r.session.Close()
+		if err != nil {
+			err = errors.Join(err, r.dropTemp())
+		}
+	}()
+	r.step("database created")
+	if err := r.loadBoth(ctx); err != nil {
+		return err
+	}
+	r.step("loaded")
+	if err := r.finish(ctx); err != nil {
+		return err
+	}
+	r.step("finished")
+	return r.publish(ctx)
+}
+
+// dropTemp removes the database after a failure, also after an interruption:
+// it has a context of its own, and a session too if the first one is gone.
+func (r *run) dropTemp() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err := r.target.drop(ctx)
+	if err == nil {
+		return nil
+	}
+	admin, openErr := r.Server.Open(ctx, r.Maint, r.application())
+	if openErr == nil {
+		defer admin.Close()
+		err = DropTemp(ctx, admin, r.target.temp)
+	}
+	if err != nil {
+		return fmt.Errorf("database %q is left over and could not be removed (odx clean does it later): %w", r.target.temp, err)
+	}
+	return nil
+}
+
+// loadBoth loads the database and copies the filestore at the same time.
+func (r *run) loadBoth(ctx context.Context) error {
+	p := makePlan(r.source.archive.TOC)
+	r.publicACL = p.publicACL
+	if err := r.prepareTarget(ctx, &p); err != nil {
+		return err
+	}
+	r.Progress.SetPhase("restoring")
+	r.Progress.Database.Start(sum(r.weights.data))
+	r.Progress.Objects.Start(sum(r.weights.object))
+	began := time.Now()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		stop := r.poll(gctx)
+		defer stop()
+		err := r.load(gctx, &p)
+		r.report.Seconds.Load = time.Since(began).Seconds()
+		return err
+	})
+	if r.files != nil {
+		g.Go(func() error {
+			err := r.copyFilestore(gctx)
+			r.report.Seconds.Filestore = time.Since(began).Seconds()
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// prepareTarget opens the new database and makes in it what the owner may not.
+func (r *run) prepareTarget(ctx context.Context, p *plan) error {
+	s, err := r.Server.Open(ctx, r.target.temp, r.application())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := r.createExtensions(ctx, s, p); err != nil {
+		return err
+	}
+	if r.role != "" || !r.super {
+		for _, name := range p.leaveSuperuserEntries(r.source.archive.TOC) {
+			r.warn("left out, only a superuser may own it: %s", name)
+		}
+	}
+	r.session, err = r.openTarget(ctx)
+	return err
+}
+
+// openTarget opens a session in the new database as its owner.
+func (r *run) openTarget(ctx context.Context) (*server.Session, error) {
+	s, err := r.Server.Open(ctx, r.target.temp, r.application())
+	if err != nil || r.role == "" {
+		return s, err
+	}
+	if err := s.Exec(ctx, "SET ROLE "+quote(r.role)); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("become role %q: %w", r.role, err)
+	}
+	return s, nil
+}
+
+// publish puts filestore and database in place. The folder is renamed when
+// the database lacks nothing but the commit.
+func (r *run) publish(ctx context.Context) error {
+	r.Progress.SetPhase("putting it in place")
+	if r.files != nil {
+		// So that little is left to be written inside the transaction.
+		if err := r.files.Sync(); err != nil {
+			return fmt.Errorf("write the filestore to disk: %w", err)
+		}
+	}
+	_, comment := r.sourceSettings()
+	r.session.Close()
+	err := r.target.publish(ctx, comment, func() error {
+		r.step("renamed")
+		if r.files == nil {
+			return nil
+		}
+		if err := r.files.Commit(); err != nil {
+			return fmt.Errorf("put the filestore in place: %w", err)
+		}
+		return nil
+	})
+	if errors.Is(err, errUnsure) {
+		if named, askErr := r.isPublished(); named {
+			return nil
+		} else if askErr != nil {
+			return errors.Join(err, askErr) // the folder stays: a database may need it
+		}
+	}
+	if err != nil && r.files != nil {
+		// Once it is in place the folder is no longer under its temporary name,
+		// and no database needs it.
+		if _, statErr := os.Stat(r.files.Path()); errors.Is(statErr, os.ErrNotExist) {
+			err = errors.Join(err, os.RemoveAll(r.Filestore))
+		}
+	}
+	return err
+}
+
+// isPublished asks, in a new session, whether the database has its name.
+func (r *run) isPublished() (bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	admin, err := r.Server.Open(ctx, r.Maint, r.application())
+	if err != nil {
+		return false, err
+	}
+	defer admin.Close()
+	temp, err := databaseExists(ctx, admin, r.target.temp)
+	return !temp, err
+}
+
+func (r *run) application() string {
+	if r.target == nil {
+		return "odx restore"
+	}
+	return "odx restore " + r.target.temp
+}
+
+func (r *run) step(name string) {
+	if r.hook != nil {
+		r.hook(name)
+	}
+}
+
+func (r *run) added(what string) { r.report.Added = append(r.report.Added, what) }
+
+// warn adds a warning to the report and hands it on. It may be called from
+// several goroutines.
+func (r *run) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.mu.Lock()
+	r.report.Warnings = append(r.report.Warnings, text)
+	r.mu.Unlock()
+	if r.Warn != nil {
+		r.Warn(text)
+	}
+}

@@ -1,0 +1,147 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
+)
+
+// source is a backup that has been looked at. It holds no file open.
+type source struct {
+	path      string
+	layout    dumpfmt.Layout
+	archive   *pgarchive.Archive
+	dump      string          // what pg_restore is given: the archive's folder or file
+	record    *dumpfmt.Record // nil where there is no odx.json
+	manifest  *dumpfmt.Manifest
+	filestore string // folder; "" where the backup has none
+}
+
+// openSource finds out what lies at path.
+func openSource(path string) (*source, error) {
+	layout, err := dumpfmt.Detect(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{path: path, layout: layout, dump: path}
+	switch layout {
+	case dumpfmt.LayoutFast:
+		s.dump = filepath.Join(path, dumpfmt.ArchiveDir)
+	case dumpfmt.LayoutClickOdoo:
+		s.dump = filepath.Join(path, dumpfmt.ClickOdooDump)
+	case dumpfmt.LayoutArchive, dumpfmt.LayoutCustom:
+	default:
+		return nil, fmt.Errorf("%s: restoring a %s is %w", path, layout, dumpfmt.ErrUnsupported)
+	}
+	if layout == dumpfmt.LayoutFast || layout == dumpfmt.LayoutClickOdoo {
+		if err := s.readBeside(); err != nil {
+			return nil, err
+		}
+	}
+	if s.archive, err = pgarchive.Open(s.dump); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// readBeside reads what lies beside the archive.
+func (s *source) readBeside() error {
+	var err error
+	s.record, err = dumpfmt.ReadRecord(filepath.Join(s.path, dumpfmt.RecordFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	data, err := os.ReadFile(filepath.Join(s.path, dumpfmt.ManifestFile))
+	switch {
+	case err == nil:
+		m, err := dumpfmt.ParseManifest(data)
+		if err != nil {
+			return err
+		}
+		s.manifest = &m
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	dir := filepath.Join(s.path, dumpfmt.FilestoreDir)
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		s.filestore = dir
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if s.record != nil && s.record.Filestore != nil && s.filestore == "" {
+		return &dumpfmt.FormatError{Path: s.path, Offset: -1,
+			Err: fmt.Errorf("filestore/ is missing, and odx.json says that it held %d files", s.record.Filestore.Files)}
+	}
+	return nil
+}
+
+// check makes sure that the archive is whole before the server is touched:
+// pg_restore itself lets truncated files pass. With odx.json the digests are
+// compared, without it every data file is read to its end.
+func (s *source) check(ctx context.Context, jobs int, done *atomic.Int64) error {
+	if s.record != nil && s.layout == dumpfmt.LayoutFast {
+		return s.checkDigests(ctx, jobs, done)
+	}
+	_, err := s.archive.Check(ctx, pgarchive.CheckOptions{Jobs: jobs})
+	return err
+}
+
+func (s *source) checkDigests(ctx context.Context, jobs int, done *atomic.Int64) error {
+	if err := s.checkRecorded(); err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(jobs)
+	for _, want := range s.record.Archive.DataFiles {
+		g.Go(func() error {
+			if !filepath.IsLocal(want.Name) {
+				return &dumpfmt.FormatError{Path: dumpfmt.RecordFile, Offset: -1, Field: "files",
+					Err: fmt.Errorf("%q is no name of a data file", want.Name)}
+			}
+			path := filepath.Join(s.dump, want.Name)
+			got, err := dumpfmt.DigestFile(gctx, path)
+			done.Add(got.Bytes)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				return &dumpfmt.FormatError{Path: path, Offset: -1, Err: errors.New("missing, and odx.json names it")}
+			case err != nil:
+				return err
+			case got.Bytes != want.Bytes:
+				return &dumpfmt.FormatError{Path: path, Offset: -1,
+					Err: fmt.Errorf("%d bytes, and odx.json says %d", got.Bytes, want.Bytes)}
+			case got.SHA256 != want.SHA256:
+				return &dumpfmt.FormatError{Path: path, Offset: -1, Err: errors.New("content differs from the SHA-256 in odx.json")}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// checkRecorded makes sure that odx.json has a digest of every file that the
+// archive needs.
+func (s *source) checkRecorded() error {
+	recorded := map[string]bool{}
+	for _, f := range s.record.Archive.DataFiles {
+		recorded[f.Name] = true
+	}
+	files, err := s.archive.Files()
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if !recorded[f.Name] {
+			return &dumpfmt.FormatError{Path: filepath.Join(s.dump, f.Name), Offset: -1, Err: errors.New("odx.json has no digest of this file")}
+		}
+	}
+	return nil
+}
