@@ -23,9 +23,9 @@ const (
 	// a hundred million lines.
 	MaxList = 4 << 30
 
-	// MaxCopyLine is the longest row of COPY text in bytes: PostgreSQL
-	// itself reads no row beyond 1 GB.
-	MaxCopyLine = 1 << 30
+	// MaxRow is the longest row of COPY text, in bytes, where columns are
+	// picked out of rows. Only small tables with settings are read so.
+	MaxRow = 64 << 20
 
 	// MaxZstdWindow is the largest window of a zstd frame in bytes, which is
 	// also libzstd's and so pg_restore's limit unless told otherwise.

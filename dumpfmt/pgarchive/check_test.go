@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 
@@ -96,6 +97,8 @@ func pack(t testing.TB, text []byte, c Compression) []byte {
 			t.Fatal(err)
 		}
 		w = z
+	case Gzip:
+		w = gzip.NewWriter(&b)
 	default:
 		return text
 	}
@@ -343,16 +346,6 @@ func TestTextEnd(t *testing.T) {
 			if good := err == nil; good != tt.good {
 				t.Errorf("%q in steps of %d: %v", tt.text, step, err)
 			}
-		}
-	}
-}
-
-func BenchmarkCheck(b *testing.B) {
-	a := mustOpen(b, "testdata/pg17/kitchen-zstd")
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := a.Check(b.Context(), CheckOptions{Jobs: 1}); err != nil {
-			b.Fatal(err)
 		}
 	}
 }

@@ -110,7 +110,7 @@ func (r *wireReader) readVersion(h *Header) {
 func (r *wireReader) size8(field string) uint8 {
 	start := r.offset
 	n := r.byte(field)
-	if r.err == nil && (n < 1 || n > 8) {
+	if n < 1 || n > 8 {
 		r.failf(field, start, "%d bytes", n)
 		return 1
 	}

@@ -108,6 +108,9 @@ func (r *wireReader) full(field string, p []byte) {
 
 func (r *wireReader) byte(field string) byte {
 	r.full(field, r.number[:1])
+	if r.err != nil {
+		return 0
+	}
 	return r.number[0]
 }
 
