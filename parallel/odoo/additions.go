@@ -26,12 +26,10 @@ type Addition struct {
 // hasExtension is true where the extension is installed.
 const hasExtension = `EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = '%s')`
 
-// The functions that a database may have as public.unaccent(text): that of the
-// extension, or a wrapper that somebody made around it.
-const unaccentImmutable = `EXISTS (SELECT FROM pg_catalog.pg_proc p
-JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname = 'public' AND p.proname = 'unaccent' AND p.provolatile = 'i'
-  AND p.proargtypes::pg_catalog.oid[] = ARRAY['text'::pg_catalog.regtype::pg_catalog.oid])`
+// The function may be the extension's, or a wrapper that somebody made around
+// it.
+const unaccentImmutable = `EXISTS (SELECT FROM pg_catalog.pg_proc
+WHERE oid = pg_catalog.to_regprocedure('public.unaccent(text)') AND provolatile = 'i')`
 
 const publicMayCreate = `EXISTS (SELECT FROM pg_catalog.pg_namespace n,
   pg_catalog.aclexplode(coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) a

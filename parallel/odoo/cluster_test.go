@@ -125,8 +125,14 @@ WHERE n.nspname = 'public' AND c.relkind = 'r' ORDER BY 1`)
 	return b.String()
 }
 
+// session is a *pgx.Conn or a pgx.Tx.
+type session interface {
+	Querier
+	Beginner
+}
+
 // inTx runs f in a transaction that is committed when f succeeds.
-func inTx(t *testing.T, c *pgx.Conn, f func(tx pgx.Tx) error) error {
+func inTx(t *testing.T, c Beginner, f func(tx pgx.Tx) error) error {
 	t.Helper()
 	return pgx.BeginFunc(t.Context(), c, f)
 }

@@ -180,6 +180,11 @@ var calendarChanges = []change{
 // and to an identification.
 const ediUser = "account_edi_proxy_client_user"
 
+var (
+	ediGiven = []string{"proxy_type", "edi_mode"} // 17 and later
+	ediNeeds = []string{"id", "active", "company_id", "edi_identification"}
+)
+
 var ediChanges = []change{
 	{
 		what: "accounts for electronic documents off that have no test mode, or a test account beside them", table: ediUser,
@@ -188,14 +193,14 @@ var ediChanges = []change{
   WHERE o.id <> t.id AND o.active AND o.proxy_type = t.proxy_type
     AND (o.company_id = t.company_id OR o.edi_identification = t.edi_identification)
     AND (coalesce(o.edi_mode, 'prod') <> 'prod' OR o.id > t.id)) AND coalesce(t.edi_mode, 'prod') = 'prod'`,
-		given: []string{"id", "proxy_type", "active", "company_id", "edi_identification", "edi_mode"}, // 17 and later
+		given: ediGiven, needs: ediNeeds,
 	},
 	{
 		what: "accounts for electronic documents in demo or test mode", table: ediUser,
 		set: []assignment{{column: "edi_mode", kind: kindText,
 			value: "CASE WHEN t.proxy_type IN ('l10n_it_edi', 'peppol', 'nemhandel', 'pdp') THEN 'demo' ELSE 'test' END"}},
 		where: "coalesce(t.edi_mode, 'prod') = 'prod' AND t.proxy_type NOT IN ('l10n_my_edi', 'l10n_gr_edi')",
-		given: []string{"proxy_type", "edi_mode"},
+		given: ediGiven, needs: ediNeeds,
 	},
 	parameter("electronic documents in demo mode", "account_edi_proxy_client.demo", "demo", ediUser+".id").during(0, 16),
 	parameter("Peppol in test mode", "account_peppol.edi.mode", "test", "res_company.account_peppol_proxy_state"),

@@ -108,7 +108,7 @@ func TestAttachmentsQuery(t *testing.T) {
 
 func TestInspect_RealDatabase(t *testing.T) {
 	db := realDatabase(t)
-	info, err := Inspect(t.Context(), connect(t, db, ""))
+	info, err := Inspect(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestInspect_RealDatabase(t *testing.T) {
 	}
 
 	stored := realFiles(t)
-	rows := rowsOf(t, connect(t, db, ""), AttachmentsQuery(info))
+	rows := rowsOf(t, db, AttachmentsQuery(info))
 	for _, row := range rows {
 		_, name, _ := strings.Cut(row, "|")
 		if _, found := slices.BinarySearch(stored, "filestore/"+name); !found {

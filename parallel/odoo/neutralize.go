@@ -14,7 +14,8 @@ type NeutralizeReport struct {
 	Ran    []NeutralizeStep `json:"ran"`
 	// Modules are installed ones that nothing was run for: with scripts from
 	// the addons path those without a script, which most modules do not need;
-	// with odx's own statements those that are not part of Odoo Community.
+	// with odx's own statements those that are not part of Odoo Community, as
+	// far as author and licence tell.
 	Modules []string `json:"modules_without_neutralizer"`
 	// Skipped names what would have been changed and could not be.
 	Skipped []string `json:"skipped,omitempty"`
@@ -122,10 +123,9 @@ func readNeutralizeModules(ctx context.Context, q Querier) ([]neutralizeModule, 
 	}
 	foreign := "false"
 	if s.has("ir_module_module", "author", "license") {
-		foreign = `coalesce(author, '') NOT LIKE '%Odoo S.A.%' AND coalesce(author, '') NOT LIKE '%OpenERP%'
-  OR coalesce(license, '') LIKE 'OEEL%'`
+		foreign = `coalesce(author, '') !~* 'odoo|openerp' OR author ~* 'odoo community|\moca\M' OR license LIKE 'OEEL%'`
 	}
-	rows, err := q.Query(ctx, `SELECT name, `+foreign+` FROM public.ir_module_module
+	rows, err := q.Query(ctx, `SELECT name, coalesce(`+foreign+`, false) FROM public.ir_module_module
 WHERE state IN ('installed', 'to upgrade', 'to remove') ORDER BY name <> 'base', id`)
 	if err != nil {
 		return nil, err

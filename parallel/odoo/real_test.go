@@ -2,6 +2,7 @@ package odoo
 
 import (
 	"archive/zip"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // realBackup is a backup that Odoo 19 made of a database with demo data.
@@ -57,7 +60,8 @@ func realFiles(t *testing.T) []string {
 	return names
 }
 
-var realTemplate = sync.OnceValue(func() error {
+// loadReal loads the real backup into a database of its own, once.
+var loadReal = sync.OnceValue(func() error {
 	z, err := zip.OpenReader(realBackup)
 	if err != nil {
 		return err
@@ -68,10 +72,10 @@ var realTemplate = sync.OnceValue(func() error {
 		return err
 	}
 	defer script.Close()
-	psql := exec.Command(cluster.BinDir()+"/psql", "-X", "-q", "-d", "real_template")
+	psql := exec.Command(cluster.BinDir()+"/psql", "-X", "-q", "-d", "real")
 	psql.Env = append(os.Environ(), cluster.Env()...)
 	psql.Stdin = script
-	create := exec.Command(cluster.BinDir()+"/createdb", "-T", "template0", "--lc-collate=C", "real_template")
+	create := exec.Command(cluster.BinDir()+"/createdb", "-T", "template0", "--lc-collate=C", "real")
 	create.Env = psql.Env
 	if out, err := create.CombinedOutput(); err != nil {
 		return errors.New(string(out))
@@ -83,14 +87,18 @@ var realTemplate = sync.OnceValue(func() error {
 	return nil
 })
 
-// realDatabase makes a database with the content of the real backup, loaded by
-// psql as Odoo does it.
-func realDatabase(t *testing.T) string {
+// realDatabase is a transaction in a database with the content of the real
+// backup, loaded by psql as Odoo does it. It is rolled back after the test.
+func realDatabase(t *testing.T) pgx.Tx {
 	t.Helper()
 	openReal(t)
-	if err := realTemplate(); err != nil {
+	if err := loadReal(); err != nil {
 		t.Fatal(err)
 	}
-	name := newDatabase(t, "real_template")
-	return name
+	tx, err := connect(t, "real", "").Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tx.Rollback(context.Background()) })
+	return tx
 }
