@@ -209,13 +209,13 @@ func (w *world) wantConsistent(t *testing.T, backup string) {
 // lockingPgDump is a pg_dump that has somebody ask for a table's exclusive
 // lock first. The statement waits for odx, and whoever comes later for it.
 const lockingPgDump = `#!/bin/sh
-case " $* " in *" --version "*) exec "$REAL_PG_DUMP" --version;; esac
+case " $* " in *" --version "*) exec BIN/pg_dump --version;; esac
 if [ ! -e "$ONCE" ]; then
   : > "$ONCE"
-  "$REAL_PSQL" -X -q -d src -c 'BEGIN; LOCK TABLE res_partner IN ACCESS EXCLUSIVE MODE; COMMIT' &
-  until [ "$("$REAL_PSQL" -X -At -d src -c "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'")" != 0 ]; do :; done
+  BIN/psql -X -q -d src -c 'BEGIN; LOCK TABLE res_partner IN ACCESS EXCLUSIVE MODE; COMMIT' &
+  until [ "$(BIN/psql -X -At -d src -c "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'")" != 0 ]; do :; done
 fi
-exec "$REAL_PG_DUMP" "$@"
+exec BIN/pg_dump "$@"
 `
 
 // TestDump_LockedOut has somebody lock pg_dump out. Without retries odx says
@@ -227,7 +227,7 @@ func TestDump_LockedOut(t *testing.T) {
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(bin, "pg_dump"), []byte(lockingPgDump), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(bin, "pg_dump"), []byte(strings.ReplaceAll(lockingPgDump, "BIN/", w.BinDir()+"/")), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct {
@@ -239,8 +239,7 @@ func TestDump_LockedOut(t *testing.T) {
 		{"2", exitOK, []string{"locked out", "starting again"}},
 	} {
 		cmd := w.command(t.Context(), "dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data, "--pg-bin", bin, "--retries", tc.retries)
-		cmd.Env = append(cmd.Env, "REAL_PG_DUMP="+filepath.Join(w.BinDir(), "pg_dump"),
-			"REAL_PSQL="+filepath.Join(w.BinDir(), "psql"), "ONCE="+filepath.Join(dir, "once"+tc.retries))
+		cmd.Env = append(cmd.Env, "ONCE="+filepath.Join(dir, "once"+tc.retries))
 		finish(t, cmd).want(t, tc.code, tc.says...)
 		if tc.code != exitOK {
 			w.nothingLeft(t, dir)

@@ -2,13 +2,17 @@ package pgarchive
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"odx/dumpfmt"
 )
@@ -286,5 +290,90 @@ func TestSizes(t *testing.T) {
 	}
 	if files[0].Name != tocName || len(files) != 9 || total != want || len(sizes) != 6 {
 		t.Errorf("files %v, sizes %v", files, sizes)
+	}
+}
+
+// TestOpen_Compressed reads an archive whose table of contents and list of
+// large objects were packed by hand, which pg_restore accepts.
+func TestOpen_Compressed(t *testing.T) {
+	dir := copyDir(t, "testdata/pg15/cellar")
+	want := contents(t, mustOpen(t, dir))
+	for _, name := range []string{tocName, oldList} {
+		path := filepath.Join(dir, name)
+		p := pack(t, readFile(t, path), Gzip)
+		if err := errors.Join(os.Remove(path), os.WriteFile(path+".gz", p, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := mustOpen(t, dir)
+	sameContents(t, "packed", contents(t, a), want)
+	if report, err := a.Check(t.Context(), CheckOptions{}); err != nil || len(report.Notes) > 0 {
+		t.Errorf("check: %+v, %v", report, err)
+	}
+}
+
+// TestData_Reader holds the readers to io.Reader's rules, at odd sizes.
+func TestData_Reader(t *testing.T) {
+	dir := copyDir(t, "testdata/pg17/cellar")
+	paths := []string{dir, recompress(t, dir, LZ4), recompress(t, dir, Zstd), recompress(t, dir, None)}
+	for _, c := range []Compression{None, Gzip, LZ4, Zstd} {
+		paths = append(paths, customOf(t, mustOpen(t, dir), c, 37))
+	}
+	want := readData(t, mustOpen(t, dir), mustOpen(t, dir).TOC.ByID()[3454])
+	for _, path := range paths {
+		a := mustOpen(t, path)
+		r, err := a.Data(a.TOC.ByID()[3454])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := iotest.TestReader(r, want); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Errorf("%s: close: %v", path, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Errorf("%s: second close: %v", path, err)
+		}
+		if _, err := r.Read(make([]byte, 1)); err == nil {
+			t.Errorf("%s: read after close", path)
+		}
+	}
+}
+
+// TestOpen_List holds all entries against what pg_restore -l of the same
+// version printed.
+func TestOpen_List(t *testing.T) {
+	for _, v := range []string{"pg13", "pg15", "pg17", "pg18"} {
+		list, err := os.ReadFile(filepath.Join(sharedFixtures, v, "list.txt"))
+		if errors.Is(err, fs.ErrNotExist) {
+			t.Skip("no shared fixtures")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries := mustOpen(t, filepath.Join(sharedFixtures, v, "dir")).TOC.ByID()
+		listed := 0
+		for line := range strings.Lines(string(list)) {
+			line = strings.TrimSuffix(line, "\n")
+			number, _, _ := strings.Cut(line, ";")
+			if number == "" {
+				continue
+			}
+			listed++
+			id, err := strconv.Atoi(number)
+			if err != nil {
+				t.Fatalf("%s: %q", v, line)
+			}
+			e := entries[DumpID(id)]
+			schema, owner := cmp.Or(e.Namespace.String, "-"), e.Owner.String
+			got := fmt.Sprintf("%d; %d %d %s %s %s %s", e.ID, e.TableOID, e.OID, e.Desc, schema, e.Tag, owner)
+			if got = strings.ReplaceAll(got, "\n", " "); got != line {
+				t.Errorf("%s: got  %q\nwant %q", v, got, line)
+			}
+		}
+		if listed < len(entries)-10 {
+			t.Errorf("%s: %d of %d entries listed", v, listed, len(entries))
+		}
 	}
 }

@@ -89,43 +89,50 @@ func checkAll(ctx context.Context, opts CheckOptions, items []item,
 	check func(context.Context, item, []byte) error) ([]error, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	order := make([]int, len(items))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(items[y].size, items[x].size) })
+	order := largestFirst(items)
 	jobs := opts.Jobs
 	if jobs < 1 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
-	var next atomic.Int64
 	errs := make([]error, len(items))
+	var next atomic.Int64
+	work := func() {
+		buf := make([]byte, checkBuffer)
+		for ctx.Err() == nil {
+			n := int(next.Add(1)) - 1
+			if n >= len(order) {
+				return
+			}
+			it := items[order[n]]
+			err := check(ctx, it, buf)
+			if err != nil && !errors.Is(err, dumpfmt.ErrFormat) {
+				cancel(err)
+			}
+			errs[order[n]] = err
+			if opts.Done != nil {
+				opts.Done.Add(it.size)
+			}
+		}
+	}
 	var wg sync.WaitGroup
 	for range min(jobs, len(items)) {
-		wg.Go(func() {
-			buf := make([]byte, checkBuffer)
-			for ctx.Err() == nil {
-				n := int(next.Add(1)) - 1
-				if n >= len(order) {
-					return
-				}
-				it := items[order[n]]
-				err := check(ctx, it, buf)
-				if err != nil && !errors.Is(err, dumpfmt.ErrFormat) {
-					cancel(err)
-				}
-				errs[order[n]] = err
-				if opts.Done != nil {
-					opts.Done.Add(it.size)
-				}
-			}
-		})
+		wg.Go(work)
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil }), nil
+}
+
+// largestFirst gives the indices of the items by descending size.
+func largestFirst(items []item) []int {
+	order := make([]int, len(items))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(items[y].size, items[x].size) })
+	return order
 }
 
 // checkItem checks one file of a directory-format archive.

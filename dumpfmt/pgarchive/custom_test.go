@@ -312,3 +312,22 @@ func TestCustom_Errors(t *testing.T) {
 		}
 	}
 }
+
+// TestCustom_NoData reads what pg_dump -Fc --schema-only leaves: a table of
+// contents alone.
+func TestCustom_NoData(t *testing.T) {
+	a := mustOpen(t, "testdata/pg15/cellar.dump")
+	toc := &TOC{Header: a.TOC.Header}
+	for _, e := range a.TOC.Entries {
+		if !e.HadDumper {
+			toc.Entries = append(toc.Entries, e)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "schema.dump")
+	if err := checkBytes(t, path, encode(t, toc)); err != nil {
+		t.Error(err)
+	}
+	if err := checkBytes(t, path, append(encode(t, toc), 1)); !errors.Is(err, dumpfmt.ErrFormat) {
+		t.Errorf("with a byte after it: %v", err)
+	}
+}

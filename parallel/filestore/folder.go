@@ -24,18 +24,6 @@ const (
 	kindOther // socket, FIFO, device
 )
 
-func kindOf(mode fs.FileMode) kind {
-	switch {
-	case mode.IsRegular():
-		return kindFile
-	case mode.IsDir():
-		return kindFolder
-	case mode&fs.ModeSymlink != 0:
-		return kindLink
-	}
-	return kindOther
-}
-
 // entry is a name in a folder.
 type entry struct {
 	name  string

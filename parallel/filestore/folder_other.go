@@ -235,3 +235,15 @@ func bare(err error) error {
 	}
 	return err
 }
+
+func kindOf(mode fs.FileMode) kind {
+	switch {
+	case mode.IsRegular():
+		return kindFile
+	case mode.IsDir():
+		return kindFolder
+	case mode&fs.ModeSymlink != 0:
+		return kindLink
+	}
+	return kindOther
+}

@@ -207,11 +207,13 @@ func candidate(dir, name string, seen map[string]bool) (string, bool) {
 func (f Finder) version(ctx context.Context, path string) (Version, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, versionTime, errors.New("no answer"))
 	defer cancel()
+	env := ChildEnv(nil, nil)
+	if f.Path != "" { // which a program that is a script may need
+		env = append(env, "PATH="+f.Path)
+	}
 	var out bytes.Buffer
 	_, err := Run(ctx, Command{
-		// A program may be a script that needs PATH.
-		Tool: path, Args: []string{"--version"}, Env: ChildEnv(nil, map[string]string{"PATH": f.Path}),
-		Stdout: &out, Grace: time.Second,
+		Tool: path, Args: []string{"--version"}, Env: env, Stdout: &out, Grace: time.Second,
 	})
 	if err != nil {
 		return Version{}, err
