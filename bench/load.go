@@ -89,10 +89,10 @@ func (g *generation) dropDatabase() (err error) {
 	return exec(ctx, conn, "DROP DATABASE "+ident(g.opts.Database)+" WITH (FORCE)")
 }
 
-// createTables makes the extension, which may need the connecting role, and all
-// tables without their keys.
+// createTables makes what may need the connecting role, and all tables without
+// their keys.
 func (g *generation) createTables(ctx context.Context) error {
-	if err := g.createExtension(ctx); err != nil {
+	if err := g.prepareDatabase(ctx); err != nil {
 		return err
 	}
 	var statements []string
@@ -102,12 +102,16 @@ func (g *generation) createTables(ctx context.Context) error {
 	return g.serial(ctx, statements)
 }
 
-func (g *generation) createExtension(ctx context.Context) (err error) {
+// prepareDatabase does what Odoo 17 and newer do to a new database.
+func (g *generation) prepareDatabase(ctx context.Context) (err error) {
 	conn, err := g.connect(ctx, g.opts.Database)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	if err := exec(ctx, conn, "GRANT CREATE ON SCHEMA public TO PUBLIC"); err != nil {
+		return err
+	}
 	results, err := conn.Exec(ctx, "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'").ReadAll()
 	if err != nil {
 		return err

@@ -386,8 +386,8 @@ func TestKilled(t *testing.T) {
 	w := sharedWorld(t)
 	good := makeBackup(t, w)
 	dir := t.TempDir()
-	w.kill(t, "COPY%", "dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data)
-	w.kill(t, "COPY%", "restore", good, "failed", "--data-dir", w.data)
+	w.kill(t, "COPY public.%", "dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data)
+	w.kill(t, "COPY public.%", "restore", good, "failed", "--data-dir", w.data)
 	w.noProcesses(t)
 	for _, e := range mustReadDir(t, dir) {
 		if !strings.HasPrefix(e, "odx-tmp-") {
@@ -460,7 +460,7 @@ func TestChildKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		w.awaitQuery(t, "COPY%")
+		w.awaitQuery(t, "COPY public.%")
 		for _, child := range childrenOf(t, w.Host()) {
 			pid, _ := strconv.Atoi(strings.Fields(child)[1])
 			syscall.Kill(pid, syscall.SIGKILL)
@@ -496,7 +496,7 @@ func TestServerGone(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		w.awaitQuery(t, "COPY%")
+		w.awaitQuery(t, "COPY public.%")
 		if err := c.Crash(); err != nil {
 			t.Fatal(err)
 		}

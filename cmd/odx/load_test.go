@@ -6,12 +6,14 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"errors"
+	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -57,21 +59,29 @@ func isLockTimeout(err error) bool {
 	return errors.As(err, &pg) && pg.Code == "55P03"
 }
 
-// attach writes a file and then commits the row that names it.
+// attach writes a file and then commits the row that names it. It has the
+// table's lock before it writes: in Odoo, too, a collection between file and
+// row would take the file away, and here it comes all the time.
 func (l *writeLoad) attach(ctx context.Context, c *pgx.Conn) error {
 	content := []byte(rand.Text())
 	sum := sha1.Sum(content)
 	name := hex.EncodeToString(sum[:])
 	fname := name[:2] + "/" + name
 	path := filepath.Join(l.store, fname)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	err := pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "LOCK ir_attachment IN ROW EXCLUSIVE MODE"); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO ir_attachment (name, type, store_fname, file_size, checksum)
+			VALUES ($1, 'binary', $2, $3, $1)`, name, fname, len(content))
 		return err
-	}
-	if err := os.WriteFile(path, content, 0o644); err != nil {
-		return err
-	}
-	_, err := c.Exec(ctx, `INSERT INTO ir_attachment (name, type, store_fname, file_size, checksum)
-		VALUES ($1, 'binary', $2, $3, $1)`, name, fname, len(content))
+	})
 	l.inserted.Add(1)
 	return err
 }
@@ -114,8 +124,14 @@ func (l *writeLoad) collect(ctx context.Context, c *pgx.Conn) error {
 }
 
 // rewrite replaces all rows of two tables in one transaction, and clusters one
-// of them in another.
+// of them in another. It leaves gaps: pg_dump's workers give up when somebody
+// waits for an exclusive lock, so no number of new tries would help against
+// somebody who always does.
 func (l *writeLoad) rewrite(ctx context.Context, c *pgx.Conn) error {
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Duration(mathrand.IntN(600)) * time.Millisecond):
+	}
 	generation := strconv.FormatInt(l.rewritten.Load()+1, 10)
 	_, err := c.Exec(ctx, `SET lock_timeout = '200ms'; BEGIN; TRUNCATE twin_a, twin_b;
 		INSERT INTO twin_a SELECT g, `+generation+` FROM generate_series(1, 500) g;

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -33,16 +32,23 @@ WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
 ORDER BY c.oid`
 
-func readTables(ctx context.Context, c *pgx.Conn) ([]table, error) {
-	rows, err := c.Query(ctx, listTables)
+func readTables(ctx context.Context, s *server.Session) (tables []table, err error) {
+	err = s.Do(func(c *pgx.Conn) error {
+		rows, err := c.Query(ctx, listTables)
+		if err != nil {
+			return err
+		}
+		tables, err = pgx.CollectRows(rows, pgx.RowToStructByPos[table])
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list the tables: %w", err)
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[table])
+	return tables, nil
 }
 
-// maxLockRounds bounds how often the tables are listed and locked anew because
-// they changed in between.
+// maxLockRounds bounds how often the lock is begun anew because the tables
+// changed, and how often, within that, more tables turn up.
 const maxLockRounds = 20
 
 // errTablesChanged says that the tables changed between listing and locking.
@@ -51,8 +57,15 @@ var errTablesChanged = errors.New("tables keep being created, dropped or rewritt
 // lockAndExport locks every table and exports a snapshot taken after that. The
 // session's transaction stays open: the snapshot lives as long as it does.
 func (r *run) lockAndExport(ctx context.Context, s *server.Session) (snapshot string, err error) {
+	// A query in the transaction would take its snapshot, so another session
+	// lists the tables.
+	lister, err := r.Server.Open(ctx, r.Database, r.application())
+	if err != nil {
+		return "", err
+	}
+	defer lister.Close()
 	for range maxLockRounds {
-		snapshot, err = r.tryLock(ctx, s)
+		snapshot, err = r.tryLock(ctx, s, lister)
 		if err == nil || !retryLock(err) {
 			return snapshot, err
 		}
@@ -60,65 +73,84 @@ func (r *run) lockAndExport(ctx context.Context, s *server.Session) (snapshot st
 			return "", err
 		}
 	}
-	return "", fmt.Errorf("lock the tables (%d tries): %w", maxLockRounds, errTablesChanged)
+	return "", fmt.Errorf("lock the tables (%d tries): %w", maxLockRounds, err)
 }
 
 // retryLock tells whether the tables were only changed in between: the list
-// differs, or a table of the list is gone (42P01, and XX000 "could not open
-// relation" when it goes at the very moment).
+// differs, a table of the list is gone (42P01, 3F000, and XX000 "could not open
+// relation" when it goes at the very moment), or the server broke a deadlock
+// with somebody who rewrites several (40P01).
 func retryLock(err error) bool {
-	state := server.SQLState(err)
-	return errors.Is(err, errTablesChanged) || state == "42P01" || state == "3F000" || state == "XX000"
+	if errors.Is(err, errTablesChanged) {
+		return true
+	}
+	switch server.SQLState(err) {
+	case "42P01", "3F000", "XX000", "40P01":
+		return true
+	}
+	return false
 }
 
-func (r *run) tryLock(ctx context.Context, s *server.Session) (snapshot string, err error) {
-	err = s.Do(func(c *pgx.Conn) error {
-		tables, err := readTables(ctx, c)
+// tryLock locks what is listed, and lists again, until everything listed is
+// locked: from then on only new tables can come. Then it takes the snapshot,
+// which must show the same tables, with the same files.
+func (r *run) tryLock(ctx context.Context, s, lister *server.Session) (snapshot string, err error) {
+	begin := fmt.Sprintf("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = %d", r.LockWait.Milliseconds())
+	if err := s.Exec(ctx, begin); err != nil {
+		return "", fmt.Errorf("lock the tables: %w", err)
+	}
+	tables, err := r.lockAll(ctx, s, lister)
+	if err != nil {
+		return "", err
+	}
+	r.step("tables locked")
+	if err := s.Exec(ctx, "SET LOCAL lock_timeout = 0"); err != nil {
+		return "", err
+	}
+	if err := s.Scan(ctx, "SELECT pg_catalog.pg_export_snapshot()", &snapshot); err != nil {
+		return "", fmt.Errorf("export the snapshot: %w", err)
+	}
+	seen, err := readTables(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if !slices.Equal(tables, seen) {
+		return "", errTablesChanged
+	}
+	return snapshot, nil
+}
+
+// lockAll returns the tables as they were listed when all of them were locked.
+func (r *run) lockAll(ctx context.Context, s, lister *server.Session) ([]table, error) {
+	locked := map[uint32]bool{}
+	for range maxLockRounds {
+		tables, err := readTables(ctx, lister)
 		if err != nil {
-			return fmt.Errorf("list the tables: %w", err)
+			return nil, err
 		}
 		r.step("tables listed")
-		if err := lockTables(ctx, c, tables, r.LockWait); err != nil {
-			return err
+		more := slices.DeleteFunc(slices.Clone(tables), func(t table) bool { return locked[t.OID] })
+		if len(more) == 0 {
+			return tables, nil
 		}
-		r.step("tables locked")
-		if err := c.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot()").Scan(&snapshot); err != nil {
-			return fmt.Errorf("export the snapshot: %w", err)
+		if err := s.Exec(ctx, lockTables(more)); err != nil {
+			return nil, fmt.Errorf("lock the tables: %w", err)
 		}
-		seen, err := readTables(ctx, c)
-		if err != nil {
-			return fmt.Errorf("list the tables again: %w", err)
+		for _, t := range more {
+			locked[t.OID] = true
 		}
-		if !slices.Equal(tables, seen) {
-			return errTablesChanged
-		}
-		return nil
-	})
-	return snapshot, err
+	}
+	return nil, errTablesChanged
 }
 
-// lockTables begins the transaction. LOCK takes no snapshot, so the snapshot
-// of the transaction is the one of the statement after it.
-func lockTables(ctx context.Context, c *pgx.Conn, tables []table, wait time.Duration) error {
-	var sql strings.Builder
-	sql.WriteString("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;")
-	fmt.Fprintf(&sql, "SET LOCAL lock_timeout = %d;", wait.Milliseconds())
+// lockTables is a LOCK, which takes no snapshot: that of the transaction is
+// the one of the statement after it.
+func lockTables(tables []table) string {
+	names := make([]string, len(tables))
 	for i, t := range tables {
-		if i == 0 {
-			sql.WriteString("LOCK TABLE ONLY ")
-		} else {
-			sql.WriteString(", ONLY ")
-		}
-		sql.WriteString(pgx.Identifier{t.Schema, t.Name}.Sanitize())
+		names[i] = "ONLY " + pgx.Identifier{t.Schema, t.Name}.Sanitize()
 	}
-	if len(tables) > 0 {
-		sql.WriteString(" IN ACCESS SHARE MODE;")
-	}
-	sql.WriteString("SET LOCAL lock_timeout = 0;")
-	if _, err := c.Exec(ctx, sql.String()); err != nil {
-		return fmt.Errorf("lock the tables: %w", err)
-	}
-	return nil
+	return "LOCK TABLE " + strings.Join(names, ", ") + " IN ACCESS SHARE MODE"
 }
 
 // tableKey names a table as its TABLE DATA entry does.

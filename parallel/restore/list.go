@@ -115,19 +115,16 @@ func (p *plan) leaveSuperuserEntries(toc *pgarchive.TOC) (names []string) {
 	return names
 }
 
-// writeList writes pg_restore's --use-list: the archive's order without what
-// is left out.
-func (p *plan) writeList(path string, toc *pgarchive.TOC) (err error) {
+// writeList writes pg_restore's --use-list.
+func writeList(path string, entries []pgarchive.DumpID) (err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	w := bufio.NewWriter(f)
-	for i := range toc.Entries {
-		if id := toc.Entries[i].ID; !p.left[id] {
-			fmt.Fprintf(w, "%d;\n", id)
-		}
+	for _, id := range entries {
+		fmt.Fprintf(w, "%d;\n", id)
 	}
 	return w.Flush()
 }

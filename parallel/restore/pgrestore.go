@@ -22,76 +22,19 @@ func (r *run) load(ctx context.Context, p *plan) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	list := filepath.Join(work, "list")
-	if err := p.writeList(list, r.source.archive.TOC); err != nil {
-		return fmt.Errorf("write the list of entries: %w", err)
-	}
-	dump, sections, err := r.safeArchive(work)
-	if err != nil {
-		return fmt.Errorf("prepare the archive: %w", err)
-	}
-	for _, section := range sections {
-		args := []string{"--use-list=" + list}
-		if section != "" {
-			args = append(args, "--section="+section)
+	for i, entries := range rounds(r.source.archive.TOC, p.left) {
+		list := filepath.Join(work, strconv.Itoa(i))
+		if err := writeList(list, entries); err != nil {
+			return fmt.Errorf("write the list of entries: %w", err)
 		}
-		if err := r.pgRestore(ctx, append(args, dump)); err != nil {
+		if err := r.pgRestore(ctx, "--use-list="+list, r.source.dump); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// safeArchive gives what pg_restore is to read, and in which sections. Where
-// pg_dump left out dependencies (row triggers of partitioned tables could fire
-// on restored rows), a folder's TOC is replaced by a mended one, with links to
-// the data files; of a single file the sections are restored one by one.
-func (r *run) safeArchive(work string) (path string, sections []string, err error) {
-	a := r.source.archive
-	added := pgarchive.SafeForParallel(a.TOC)
-	switch {
-	case added == 0:
-		return r.source.dump, []string{""}, nil
-	case a.TOC.Header.Format == pgarchive.FormatCustom:
-		return r.source.dump, []string{"pre-data", "data", "post-data"}, nil
-	}
-	path = filepath.Join(work, "dump")
-	if err := mirror(r.source.dump, path); err != nil {
-		return "", nil, err
-	}
-	f, err := os.OpenFile(filepath.Join(path, "toc.dat"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return "", nil, err
-	}
-	err = errors.Join(pgarchive.WriteTOC(f, a.TOC), f.Close())
-	return path, []string{""}, err
-}
-
-// mirror makes a folder of links to all files of another but its toc.dat.
-func mirror(from, to string) error {
-	from, err := filepath.Abs(from)
-	if err != nil {
-		return err
-	}
-	if err := os.Mkdir(to, 0o700); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(from)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "toc.dat") {
-			continue
-		}
-		if err := os.Symlink(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *run) pgRestore(ctx context.Context, args []string) error {
+func (r *run) pgRestore(ctx context.Context, args ...string) error {
 	child, err := r.Server.Child(r.target.temp, r.application(), r.settings)
 	if err != nil {
 		return err
@@ -174,7 +117,7 @@ func (o *pgRestoreOutput) verdict(err error) error {
 		return err
 	}
 	if exit.Code == 1 && o.errors > 0 && o.errors == o.tolerated {
-		o.run.warn("pg_restore %d sets transaction_timeout, which this server does not know; nothing else failed", o.major)
+		o.run.warnOnce("pg_restore %d sets transaction_timeout, which this server does not know; nothing else failed", o.major)
 		return nil
 	}
 	return err

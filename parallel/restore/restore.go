@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -354,5 +355,15 @@ func (r *run) warn(format string, args ...any) {
 	r.mu.Unlock()
 	if r.Warn != nil {
 		r.Warn(text)
+	}
+}
+
+// warnOnce is warn for what several runs of pg_restore may have to say.
+func (r *run) warnOnce(format string, args ...any) {
+	r.mu.Lock()
+	said := slices.Contains(r.report.Warnings, fmt.Sprintf(format, args...))
+	r.mu.Unlock()
+	if !said {
+		r.warn(format, args...)
 	}
 }
