@@ -124,6 +124,7 @@ func (r *run) copyFilestore(ctx context.Context, g *guard) error {
 	if err != nil {
 		return fmt.Errorf("check the filestore: %w", err)
 	}
+	g.confirm(ctx, r.warn)
 	r.record.Filestore = filestoreRecord(result, check, g.State())
 	return os.Remove(r.spoolFile())
 }

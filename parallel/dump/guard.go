@@ -105,7 +105,8 @@ func (g *guard) watch(ctx context.Context, warn func(string, ...any)) {
 		waiters, err := g.waiters(ctx)
 		switch {
 		case err != nil:
-			g.end(fmt.Sprintf("lost: %v", err))
+			g.end(fmt.Sprintf("lost: %v", err), warn)
+			return
 		case len(waiters) == 0:
 			since = time.Time{}
 			continue
@@ -114,11 +115,20 @@ func (g *guard) watch(ctx context.Context, warn func(string, ...any)) {
 			continue
 		case time.Since(since) < g.patience:
 			continue
-		default:
-			g.end(fmt.Sprintf("given up: %s waited behind it for %s", waiters[0], g.patience))
 		}
-		warn("the guard against Odoo's garbage collection of files was %s; the copied files are checked at the end", g.State())
+		g.end(fmt.Sprintf("given up: %s waited behind it for %s", waiters[0], g.patience), warn)
 		return
+	}
+}
+
+// confirm finds out at the end whether the guard was held all the time: it may
+// have been lost since the watch last looked.
+func (g *guard) confirm(ctx context.Context, warn func(string, ...any)) {
+	if g.State() != guardHeld {
+		return
+	}
+	if _, err := g.waiters(ctx); err != nil {
+		g.end(fmt.Sprintf("lost: %v", err), warn)
 	}
 }
 
@@ -132,11 +142,13 @@ func (g *guard) waiters(ctx context.Context) (waiters []string, err error) {
 	return waiters, err
 }
 
-func (g *guard) end(state string) {
+// end gives the guard up, or notes that it is gone.
+func (g *guard) end(state string, warn func(string, ...any)) {
 	g.mu.Lock()
 	g.state = state
 	g.mu.Unlock()
 	g.release()
+	warn("the guard against Odoo's garbage collection of files was %s; the copied files are checked at the end", state)
 }
 
 // release ends the guard's session. It may be called more than once.
