@@ -87,7 +87,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 			return 0, "", err
 		}
 		d.report.Server = fmt.Sprintf("PostgreSQL %d", d.cluster.Major())
-		return 0, d.report.Server + ", throw-away, in memory of this run only", nil
+		return 0, d.report.Server + ", a throw-away cluster", nil
 	})
 	if err != nil {
 		return err
