@@ -51,11 +51,13 @@ func exitCode(ctx context.Context, err error) int {
 
 // explain gives an error's text for people, and what they can do about it.
 func explain(ctx context.Context, err error) (text, hint string) {
-	text = err.Error()
-	if ctx.Err() != nil {
-		return "interrupted; nothing half-made is left", ""
+	if ctx.Err() == nil {
+		return err.Error(), hintFor(err)
 	}
-	return text, hintFor(err)
+	if left := (*restore.LeftoverError)(nil); errors.As(err, &left) {
+		return "interrupted; " + left.Error(), ""
+	}
+	return "interrupted; nothing half-made is left", ""
 }
 
 // hintFor chooses a hint by the error's kind.

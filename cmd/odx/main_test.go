@@ -221,6 +221,16 @@ func (r result) want(t *testing.T, code int, words ...string) {
 	}
 }
 
+// lacks fails the test if anything that odx printed has one of the words.
+func (r result) lacks(t *testing.T, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if strings.Contains(r.stderr+r.stdout, word) {
+			t.Errorf("odx printed %q", word)
+		}
+	}
+}
+
 // report reads what --json printed.
 func (r result) report(t *testing.T, into any) {
 	t.Helper()
@@ -230,7 +240,7 @@ func (r result) report(t *testing.T, into any) {
 	}
 }
 
-// wantEmpty fails the test if a folder holds anything but the names given.
+// wantOnly fails the test if a folder holds anything but the names given.
 func wantOnly(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

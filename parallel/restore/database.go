@@ -186,6 +186,20 @@ type RoleError struct{ Role, Reason string }
 
 func (e *RoleError) Error() string { return fmt.Sprintf("role %q %s", e.Role, e.Reason) }
 
+// LeftoverError is joined to the error of a restore that failed, or was
+// interrupted, and could not remove the database under construction.
+type LeftoverError struct {
+	Database string
+	Err      error
+}
+
+func (e *LeftoverError) Error() string {
+	return fmt.Sprintf("database %q is left over and could not be removed (odx clean does it later): %v", e.Database, e.Err)
+}
+
+// Unwrap gives what kept it from being removed.
+func (e *LeftoverError) Unwrap() error { return e.Err }
+
 // errUnsure says that the server did not answer the commit.
 var errUnsure = errors.New("the server did not say whether the database got its name")
 

@@ -213,7 +213,7 @@ func (r *run) dropTemp() error {
 		err = DropTemp(ctx, admin, r.target.temp)
 	}
 	if err != nil {
-		return fmt.Errorf("database %q is left over and could not be removed (odx clean does it later): %w", r.target.temp, err)
+		return &LeftoverError{Database: r.target.temp, Err: err}
 	}
 	return nil
 }
