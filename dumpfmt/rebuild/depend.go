@@ -1,6 +1,8 @@
 package rebuild
 
 import (
+	"strings"
+
 	"odx/dumpfmt/pgarchive"
 )
 
@@ -15,10 +17,19 @@ type depending struct {
 	attached  map[key][]*item // INDEX ATTACH, by the index attached to
 	named     map[object]*item
 	postponed map[key][]*item // what stands in post-data although it need not
+	parents   map[key][]key   // tables that a table is a partition of or inherits from
+	parts     map[part]*item  // triggers and rules
+	schemaACL map[string]*item
 
 	parent   *item // the last item that is no comment or ACL
 	tableACL *item // the ACL of the object whose column ACLs come
 	refresh  *item // the last MATERIALIZED VIEW DATA
+}
+
+// part names a trigger or rule of a table.
+type part struct {
+	on  key
+	own string
 }
 
 // depend gives all items their dependencies.
@@ -31,6 +42,9 @@ func (b *builder) depend(items []*item) {
 		attached:  make(map[key][]*item),
 		named:     make(map[object]*item),
 		postponed: make(map[key][]*item),
+		parents:   make(map[key][]key),
+		parts:     make(map[part]*item),
+		schemaACL: make(map[string]*item),
 	}
 	for _, it := range items {
 		d.find(it)
@@ -68,7 +82,12 @@ func (d *depending) find(it *item) {
 		it.add(d.relations[s.key()], d.relations[s.to])
 	case pgarchive.DescTableData, "SEQUENCE SET", "SEQUENCE OWNED BY", descMatViewData:
 		it.add(d.relations[s.key()])
-	case "DEFAULT", descSequence, "STATISTICS", "TRIGGER", "RULE", "POLICY", "ROW SECURITY":
+	case "TRIGGER", "RULE":
+		it.add(d.relations[s.on])
+		if s.isSwitch {
+			d.addInherited(it, s.on, 0)
+		}
+	case "DEFAULT", descSequence, "STATISTICS", "POLICY", "ROW SECURITY":
 		it.add(d.relations[s.on])
 	case "CHECK CONSTRAINT", descConstraint:
 		it.add(d.relations[s.on], d.named[object{"TYPE", s.on}])
@@ -108,9 +127,31 @@ func (d *depending) commented(it *item) *item {
 	return d.parent
 }
 
+// addInherited makes what switches a trigger on or off wait for the trigger of
+// the partitioned table, which makes that of the partition.
+func (d *depending) addInherited(it *item, table key, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	for _, parent := range d.parents[table] {
+		it.add(d.parts[part{parent, it.subject.own}])
+		d.addInherited(it, parent, depth+1)
+	}
+}
+
+// grantorText is how an ACL goes on with what another role than the owner
+// granted. That role must be allowed to use the schema first.
+const grantorText = "SET SESSION AUTHORIZATION "
+
 func (d *depending) findACL(it *item) {
+	if strings.Contains(it.entry.Defn.String, grantorText) {
+		it.add(d.schemaACL[it.entry.Namespace.String])
+	}
 	if it.object == nil {
 		return
+	}
+	if it.object.entry.Desc == "SCHEMA" {
+		d.schemaACL[it.object.entry.Tag] = it
 	}
 	if d.tableACL != nil && d.tableACL.object != it.object {
 		d.tableACL = nil
@@ -201,6 +242,7 @@ func (d *depending) remember(it *item) {
 	switch it.entry.Desc {
 	case pgarchive.DescTable, descForeignTable, descView, descMatView, descSequence:
 		d.relations[s.key()] = it
+		d.parents[s.key()] = s.parents
 	case descIndex, descConstraint:
 		if it.entry.Desc == descIndex || s.hasIndex {
 			d.indexes[it.indexName()] = it
@@ -210,6 +252,10 @@ func (d *depending) remember(it *item) {
 		}
 	case descIndexAttach:
 		d.attached[s.to] = append(d.attached[s.to], it)
+	case pgarchive.DescTableAttach:
+		d.parents[s.key()] = append(d.parents[s.key()], s.to)
+	case "TRIGGER", "RULE":
+		d.parts[part{s.on, s.own}] = it
 	case "PUBLICATION":
 		d.named[object{"PUBLICATION", s.key()}] = it
 	}

@@ -368,6 +368,7 @@ func parsePolicy(c *cursor, s *subject) bool {
 // all that there is of a trigger or rule that came with a parent's.
 func parseSwitch(c *cursor, s *subject, what string) bool {
 	table, ok := alterTable(c)
+	s.isSwitch = true
 	if !ok || !c.option("DISABLE", "ENABLE") {
 		return false
 	}

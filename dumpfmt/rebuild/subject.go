@@ -26,6 +26,7 @@ type subject struct {
 	hasIndex bool // a constraint with an index
 	isUnique bool // an index that a foreign key can use
 	isReturn bool // the rule of a view
+	isSwitch bool // a trigger or rule that is only switched on or off
 }
 
 // key is the name of the subject with its schema.
