@@ -82,6 +82,9 @@ func normal(t testing.TB, script string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if bytes.HasPrefix(p.Data, []byte("-- Dumped ")) {
+			continue // the server at hand may be of another minor release
+		}
 		if p.Kind == sqlscript.Rows {
 			rows.Write(p.Data)
 			continue
