@@ -94,6 +94,8 @@ func Read(r io.Reader, sink Sink, o Options) (*Result, error) {
 		script: script{sc: sqlscript.NewScanner(r, o.Name)},
 		sink:   sink,
 		ids:    make(map[pgarchive.DumpID]bool),
+		tables: make(map[key][]*item),
+		loaded: make(map[key]bool),
 		// Objects of the system may have comments and ACLs.
 		schemas: map[string]bool{"-": true, "public": true, "pg_catalog": true, "information_schema": true},
 	}
@@ -127,6 +129,8 @@ type builder struct {
 	isSet   struct{ space, am bool }
 
 	items       []*item
+	tables      map[key][]*item // by their name in headers
+	loaded      map[key]bool    // tables whose data came
 	schemas     map[string]bool // that headers named so far, in their form there
 	lists       []List
 	ids         map[pgarchive.DumpID]bool
