@@ -104,6 +104,9 @@ func TestRead_Adversarial(t *testing.T) {
 				}
 				t.Run(db+"/verbose", func(t *testing.T) {
 					dir, res := build(t, []byte(s.tool(t, "pg_dump", s.key("-v", db)...)))
+					if year := res.TOC.Header.Time.Clock().Year(); year < 2020 {
+						t.Errorf("year %d", year)
+					}
 					if !res.Frame.Verbose || res.Frame.Started == "" || res.Frame.Completed == "" {
 						t.Errorf("frame: %+v", res.Frame)
 					}

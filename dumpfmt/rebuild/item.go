@@ -24,7 +24,6 @@ type item struct {
 	spaceIs bool // the default tablespace was set just before it
 	subject subject
 	noOwner bool  // the header names none
-	hasData bool  // its data came
 	object  *item // that an ACL is about
 
 	dependsOn map[pgarchive.DumpID]bool
