@@ -79,6 +79,29 @@ var ways = []struct {
 	{"statistics", []string{"--statistics"}, nil, 18, false},
 }
 
+// refused are options of pg_dump that make scripts which Read does not take.
+var refused = map[string][]string{
+	"DROP statements, of pg_dump --clean":                {"-c"},
+	"of pg_dump --use-set-session-authorization":         {"--use-set-session-authorization"},
+	"an INSERT statement (of pg_dump --disable-triggers": {"-a", "--disable-triggers"},
+}
+
+func TestRead_RefusedOptions(t *testing.T) {
+	s := startServer(t, releases(t)[0])
+	s.psql(t, "postgres", "-c", "CREATE TABLE t (a integer)")
+	for want, options := range refused {
+		script := s.tool(t, "pg_dump", append(slices.Clone(options), "postgres")...)
+		_, err := Read(strings.NewReader(script), nil, Options{})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "line ") {
+			t.Errorf("%v: %v, want %q", options, err, want)
+		}
+	}
+	script := s.tool(t, "pg_dumpall")
+	if _, err := Read(strings.NewReader(script), nil, Options{}); err == nil || !strings.Contains(err.Error(), "line 2 ") {
+		t.Errorf("pg_dumpall: %v", err)
+	}
+}
+
 // thorough are the databases that are dumped in all ways.
 var thorough = []string{"more", "grantor"}
 

@@ -2,7 +2,6 @@ package rebuild
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -115,22 +114,19 @@ func compareTOC(t *testing.T, script []byte, dir string) {
 	}
 }
 
-// shared is the folder of the archives that the scripts in testdata belong to.
-const shared = "../../../shared/fixtures"
-
 // TestRead_TOC compares tables of contents with those of pg_dump's archives of
 // the same databases.
 func TestRead_TOC(t *testing.T) {
-	for _, major := range []int{13, 15, 17, 18} {
-		for script, dir := range map[string]string{"plain": "dir", "cellar": "cellar/dir"} {
-			dir = filepath.Join(shared, "pg"+strconv.Itoa(major), dir)
-			t.Run(dir, func(t *testing.T) {
-				if _, err := os.Stat(dir); err != nil {
-					t.Skip(err)
-				}
-				compareTOC(t, unpack(t, fmt.Sprintf("testdata/pg%d/%s.sql.gz", major, script)), dir)
-			})
-		}
+	const archives = "../pgarchive/testdata"
+	for script, archive := range map[string]string{
+		"pg13/plain": "pg13/kitchen.dump", "pg13/cellar": "pg13/cellar",
+		"pg15/plain": "pg15/kitchen.dump", "pg15/cellar": "pg15/cellar",
+		"pg17/plain": "pg17/kitchen.dump", "pg17/cellar": "pg17/cellar",
+		"pg18/plain": "pg18/kitchen.dump", "pg18/cellar-inserts": "pg18/cellar-inserts",
+	} {
+		t.Run(script, func(t *testing.T) {
+			compareTOC(t, unpack(t, "testdata/"+script+".sql.gz"), filepath.Join(archives, archive))
+		})
 	}
 }
 

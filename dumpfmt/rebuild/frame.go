@@ -149,7 +149,10 @@ func (b *builder) readDrop() error {
 		b.frame.DropDatabase = string(b.piece.Data)
 		return b.next()
 	}
-	if b.is(sqlscript.Statement) && !b.isDefault() {
+	switch {
+	case b.has(sqlscript.Statement, grantorText):
+		return b.fail(fmt.Errorf("%w: script of pg_dump --use-set-session-authorization", dumpfmt.ErrUnsupported))
+	case b.is(sqlscript.Statement) && !b.isDefault():
 		return b.fail(fmt.Errorf("%w: script with DROP statements, of pg_dump --clean", dumpfmt.ErrUnsupported))
 	}
 	return nil
