@@ -24,8 +24,8 @@ func (p *printer) forEachLine(lines, before, after string) {
 	p.text("\n")
 }
 
-// forEachOwner sets the owner of each large object of a group.
-func (p *printer) forEachOwner(e *pgarchive.Entry) {
+// groupOwner sets the owner of each large object of a group.
+func (p *printer) groupOwner(e *pgarchive.Entry) {
 	start := len(p.buf)
 	p.text(" OWNER TO ")
 	p.ident(e.Owner.String)

@@ -43,8 +43,7 @@ var ownerOf = map[string]owning{
 	"SEQUENCE":          ownerByAlter,
 	"VIEW":              ownerByAlter,
 
-	"BLOB":          ownerByNumber,
-	"BLOB METADATA": ownerByGroup,
+	"BLOB": ownerByNumber,
 
 	"AGGREGATE":       ownerByDrop,
 	"FUNCTION":        ownerByDrop,
@@ -73,38 +72,16 @@ func (p *printer) owner(e *pgarchive.Entry) error {
 	if p.s.opts.NoOwner || e.Owner.String == "" || e.DropStmt.String == "" {
 		return nil
 	}
-	how := ownerOf[e.Desc]
-	if how == ownerByGroup && !p.s.release.groupsLargeObjects() {
-		how = ownerUnknown
+	if e.Desc == pgarchive.DescBlobMetadata && p.s.release.groupsLargeObjects() {
+		p.groupOwner(e)
+		return nil
 	}
 	start := len(p.buf)
 	p.text("ALTER ")
-	switch how {
-	case ownerByName:
-		p.named(e.Desc, e)
-	case ownerByAlter:
-		desc := e.Desc
-		if !p.s.release.altersByKind() {
-			desc = "TABLE"
-		}
-		p.named(desc, e)
-	case ownerByNumber:
-		p.text("LARGE OBJECT ", e.Tag)
-	case ownerByDrop:
-		if len(e.DropStmt.String) < len("DROP ") {
-			return p.s.fail(e, fmt.Errorf("drop statement %q", e.DropStmt.String))
-		}
-		p.text(strings.TrimRight(e.DropStmt.String[len("DROP "):], "\n;"))
-	case ownerByGroup:
+	named, err := p.owned(e)
+	if err != nil || !named {
 		p.buf = p.buf[:start]
-		p.forEachOwner(e)
-		return nil
-	default:
-		p.buf = p.buf[:start]
-		if how == ownerUnknown && p.s.release.refusesUnknownOwner() {
-			return p.s.fail(e, fmt.Errorf("no way is known to set the owner of a %s", e.Desc))
-		}
-		return nil
+		return err
 	}
 	p.text(" OWNER TO ")
 	p.ident(e.Owner.String)
@@ -112,8 +89,37 @@ func (p *printer) owner(e *pgarchive.Entry) error {
 	return nil
 }
 
-// named writes a kind and the name of an object of it.
-func (p *printer) named(desc string, e *pgarchive.Entry) {
-	p.text(desc, " ")
-	p.qualified(e.Namespace.String, e.Tag)
+// owned writes kind and name of the object that an entry makes, and tells
+// whether there is one with an owner.
+func (p *printer) owned(e *pgarchive.Entry) (bool, error) {
+	switch ownerOf[e.Desc] {
+	case ownerNone:
+		return false, nil
+	case ownerByName:
+		p.text(e.Desc, " ")
+		p.qualified(e.Namespace.String, e.Tag)
+	case ownerByAlter:
+		desc := e.Desc
+		if !p.s.release.altersByKind() {
+			desc = "TABLE"
+		}
+		p.text(desc, " ")
+		p.qualified(e.Namespace.String, e.Tag)
+	case ownerByNumber:
+		p.text("LARGE OBJECT ", e.Tag)
+	case ownerByDrop:
+		words, ok := strings.CutPrefix(e.DropStmt.String, "DROP ")
+		if !ok {
+			return false, p.s.fail(e, fmt.Errorf("%.100q does not drop it", e.DropStmt.String))
+		}
+		words = strings.TrimRight(words, "\n;")
+		p.text(words)
+		return words != "" || !p.s.release.refusesUnknownOwner(), nil
+	default:
+		if p.s.release.refusesUnknownOwner() {
+			return false, p.s.fail(e, fmt.Errorf("no way is known to set the owner of a %s", e.Desc))
+		}
+		return false, nil
+	}
+	return true, nil
 }
