@@ -7,12 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"odx/dumpfmt/pgarchive"
 )
 
 // copyBuffer is the data that are read at once.
 const copyBuffer = 256 << 10
+
+// copyBuffers are used again: an archive has thousands of small tables.
+var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
 // Print writes the script and gives its length in bytes. The end of ctx
 // interrupts it between reads of a file and between pieces of SQL, not within a
@@ -23,7 +27,6 @@ const copyBuffer = 256 << 10
 // table do not end as pg_dump ends them. Those of w are returned as they are.
 func (s *Script) Print(ctx context.Context, w io.Writer) (int64, error) {
 	var total int64
-	var buf []byte
 	for piece, err := range s.Pieces() {
 		if err == nil {
 			err = ctx.Err()
@@ -39,10 +42,7 @@ func (s *Script) Print(ctx context.Context, w io.Writer) (int64, error) {
 			}
 			continue
 		}
-		if buf == nil {
-			buf = make([]byte, copyBuffer)
-		}
-		n, err := s.printData(ctx, w, piece.Data, buf)
+		n, err := s.PrintData(ctx, w, piece.Data)
 		total += n
 		if err != nil {
 			return total, err
@@ -54,11 +54,7 @@ func (s *Script) Print(ctx context.Context, w io.Writer) (int64, error) {
 // PrintData writes the data of an entry as the script has them: COPY text with
 // its end mark, INSERT statements, or the statements that make large objects.
 // It gives their length in bytes. What is said of Print holds here too.
-func (s *Script) PrintData(ctx context.Context, w io.Writer, e *pgarchive.Entry) (int64, error) {
-	return s.printData(ctx, w, e, make([]byte, copyBuffer))
-}
-
-func (s *Script) printData(ctx context.Context, w io.Writer, e *pgarchive.Entry, buf []byte) (n int64, err error) {
+func (s *Script) PrintData(ctx context.Context, w io.Writer, e *pgarchive.Entry) (n int64, err error) {
 	if e.IsLargeObjects() {
 		return s.printLargeObjects(ctx, w, e)
 	}
@@ -67,11 +63,13 @@ func (s *Script) printData(ctx context.Context, w io.Writer, e *pgarchive.Entry,
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
+	buf := copyBuffers.Get().(*[copyBuffer]byte)
+	defer copyBuffers.Put(buf)
 	for {
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
-		m, err := r.Read(buf)
+		m, err := r.Read(buf[:])
 		if m > 0 {
 			written, err := w.Write(buf[:m])
 			n += int64(written)
