@@ -60,9 +60,9 @@ type conversion struct {
 // Run converts. The target appears when everything is written and on the disk;
 // after an error, and when ctx ends, nothing is left of it.
 //
-// The error matches fs.ErrExist if the target exists, dumpfmt.ErrUnsupported if
-// there is no way between the layouts, ErrOptions if an option means nothing on
-// that way, and is a *dumpfmt.FormatError if the source is damaged.
+// The error matches fs.ErrExist if the target exists, ErrNoPlan if there is no
+// way between the layouts, ErrOptions if an option means nothing on that way,
+// and is a *dumpfmt.FormatError if the source is damaged.
 func Run(ctx context.Context, o Options) (Report, error) {
 	started := time.Now()
 	c := &conversion{Options: o}
