@@ -20,6 +20,7 @@ type depending struct {
 	parents   map[key][]key   // tables that a table is a partition of or inherits from
 	parts     map[part]*item  // triggers and rules
 	schemaACL map[string]*item
+	data      []*item // of tables
 
 	parent   *item // the last item that is no comment or ACL
 	tableACL *item // the ACL of the object whose column ACLs come
@@ -90,7 +91,8 @@ func (d *depending) find(it *item) {
 	case "DEFAULT", descSequence, "STATISTICS", "POLICY", "ROW SECURITY":
 		it.add(d.relations[s.on])
 	case "CHECK CONSTRAINT", descConstraint:
-		it.add(d.relations[s.on], d.named[object{"TYPE", s.on}])
+		it.add(d.relations[s.on])
+		d.findDomain(it)
 	case descIndex:
 		it.add(d.relations[s.on])
 	case descIndexAttach:
@@ -159,6 +161,15 @@ func (d *depending) findACL(it *item) {
 	it.add(it.object, d.tableACL)
 	if d.tableACL == nil {
 		d.tableACL = it
+	}
+}
+
+// findDomain makes the constraint of a domain wait for the data of all tables:
+// rows may break it, and any table may have a column of the domain somewhere.
+func (d *depending) findDomain(it *item) {
+	if domain := d.named[object{"TYPE", it.subject.on}]; domain != nil && it.subject.isDomain {
+		it.add(domain)
+		it.add(d.data...)
 	}
 }
 
@@ -250,6 +261,8 @@ func (d *depending) remember(it *item) {
 		if s.isUnique {
 			d.unique[s.on] = append(d.unique[s.on], it)
 		}
+	case pgarchive.DescTableData:
+		d.data = append(d.data, it)
 	case descIndexAttach:
 		d.attached[s.to] = append(d.attached[s.to], it)
 	case pgarchive.DescTableAttach:

@@ -1,6 +1,7 @@
 package rebuild
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -134,6 +135,9 @@ func (b *builder) readText(it *item) error {
 	for !b.isOver() {
 		switch b.piece.Kind {
 		case sqlscript.Statement:
+			if !isDefinition(b.piece.Data) {
+				return b.unexpected("a statement as pg_dump writes them")
+			}
 			from := text.Len()
 			it.last = append(it.last, span{from, from + len(b.piece.Data)})
 			if len(it.last) > keepStatements {
@@ -154,6 +158,21 @@ func (b *builder) readText(it *item) error {
 	}
 	it.text = text.String()
 	return nil
+}
+
+// isDefinition tells whether a statement can be a part of an item without data.
+func isDefinition(statement []byte) bool {
+	first, _, _ := bytes.Cut(statement[:min(len(statement), 32)], []byte(" "))
+	switch string(first) {
+	case "CREATE", "ALTER", "COMMENT", "GRANT", "REVOKE", "REFRESH", "SECURITY":
+		return true
+	case "SET", "RESET":
+		return bytes.HasPrefix(statement[len(first):], []byte(" SESSION AUTHORIZATION"))
+	case "SELECT":
+		rest := bytes.TrimPrefix(statement[len(first):], []byte(" * FROM"))
+		return bytes.HasPrefix(rest, []byte(" pg_catalog."))
+	}
+	return false
 }
 
 // define makes the entry of an item without data.

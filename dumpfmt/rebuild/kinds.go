@@ -302,6 +302,7 @@ func parseConstraint(c *cursor, s *subject) bool {
 	table, ok := alterTable(c)
 	if !ok && c.words("DOMAIN") {
 		table, ok = c.qualified()
+		s.isDomain = true
 	}
 	if !ok || !c.words("ADD", "CONSTRAINT") {
 		return false

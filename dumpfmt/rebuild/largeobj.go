@@ -223,26 +223,46 @@ func (b *builder) defineGroupACL(it *item) error {
 	}
 	oids := strings.Fields(group.entry.Defn.String)
 	var defn strings.Builder
-	text := it.text
-	for text != "" {
-		line, _, _ := strings.Cut(text, "\n")
-		before, after, ok := strings.Cut(line, "LARGE OBJECT "+oids[0]+" ")
-		if !ok {
-			return fmt.Errorf("%.80q is not about large object %s", line, oids[0])
+	for text := it.text; text != ""; {
+		statement, rest, err := cutGroupStatement(text, oids)
+		if err != nil {
+			return err
 		}
-		defn.WriteString(line + "\n")
-		for _, oid := range oids {
-			want := before + "LARGE OBJECT " + oid + " " + after + "\n"
-			if text, ok = strings.CutPrefix(text, want); !ok {
-				return fmt.Errorf("no %.80q", want)
-			}
-		}
-		if text, ok = strings.CutPrefix(text, "\n"); !ok {
-			return errEnd
-		}
+		defn.WriteString(statement + "\n")
+		text = rest
 	}
 	it.entry.Defn = pgarchive.Str(defn.String())
 	return nil
+}
+
+// brokenEnd stands after each statement that names no large object, and the OID
+// before it: pg_dump 17 and 18 print them so, which is of no use but lossless.
+const brokenEnd = "(null);"
+
+// cutGroupStatement reads a statement that is repeated for each large object,
+// and gives it as it is for the first one.
+func cutGroupStatement(text string, oids []string) (statement, rest string, err error) {
+	line, _, _ := strings.Cut(text, "\n")
+	statement = line
+	before, after, ok := strings.Cut(line, "LARGE OBJECT "+oids[0]+" ")
+	if ok {
+		before, after = before+"LARGE OBJECT ", " "+after
+	} else if before, ok = strings.CutSuffix(line, oids[0]+brokenEnd); ok {
+		statement, after = before+";", brokenEnd
+	}
+	if !ok {
+		return "", "", fmt.Errorf("%.80q is not about large object %s", line, oids[0])
+	}
+	for _, oid := range oids {
+		want := before + oid + after + "\n"
+		if text, ok = strings.CutPrefix(text, want); !ok {
+			return "", "", fmt.Errorf("no %.80q", want)
+		}
+	}
+	if text, ok = strings.CutPrefix(text, "\n"); !ok {
+		return "", "", errEnd
+	}
+	return statement, text, nil
 }
 
 // findGroup finds the group of large objects with this tag.

@@ -118,9 +118,10 @@ func (b *builder) readNames(it *item, r sqlscript.Reading, s subject) bool {
 	if it.namedSpace() {
 		rest = strings.TrimSuffix(rest, spacePart+sanitize(it.space.String))
 	}
-	space, owner, ok := strings.Cut(rest, ownerPart)
+	space, owner, ok := "", "", false
 	switch {
 	case s.anySchema:
+		space, owner, ok = b.cutSchema(rest)
 	case s.hasSchema:
 		owner, ok = strings.CutPrefix(rest, sanitize(s.schema)+ownerPart)
 		space = s.schema
@@ -130,6 +131,9 @@ func (b *builder) readNames(it *item, r sqlscript.Reading, s subject) bool {
 	}
 	if !ok {
 		return false
+	}
+	if !s.anySchema {
+		b.schemas[space] = true
 	}
 	e.Desc, e.Tag = r.Desc, tag
 	e.Namespace = pgarchive.NullString{}
@@ -142,4 +146,19 @@ func (b *builder) readNames(it *item, r sqlscript.Reading, s subject) bool {
 		e.Owner = pgarchive.Str(owner)
 	}
 	return true
+}
+
+// cutSchema splits what a header says of schema and owner where only the header
+// says it: behind the first schema that was named before, if there is one.
+func (b *builder) cutSchema(text string) (schema, owner string, ok bool) {
+	for from := 0; ; {
+		i := strings.Index(text[from:], ownerPart)
+		if i < 0 {
+			return strings.Cut(text, ownerPart)
+		}
+		if from += i; b.schemas[text[:from]] {
+			return text[:from], text[from+len(ownerPart):], true
+		}
+		from++
+	}
 }

@@ -94,6 +94,8 @@ func Read(r io.Reader, sink Sink, o Options) (*Result, error) {
 		script: script{sc: sqlscript.NewScanner(r, o.Name)},
 		sink:   sink,
 		ids:    make(map[pgarchive.DumpID]bool),
+		// Objects of the system may have comments and ACLs.
+		schemas: map[string]bool{"-": true, "public": true, "pg_catalog": true, "information_schema": true},
 	}
 	b.frame.Printed = make(map[pgarchive.DumpID][]pgarchive.DumpID)
 	if err := b.read(); err != nil {
@@ -125,6 +127,7 @@ type builder struct {
 	isSet   struct{ space, am bool }
 
 	items       []*item
+	schemas     map[string]bool // that headers named so far, in their form there
 	lists       []List
 	ids         map[pgarchive.DumpID]bool
 	lastID      pgarchive.DumpID

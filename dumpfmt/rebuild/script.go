@@ -80,7 +80,8 @@ func (s *script) fail(err error) error { return s.sc.FormatError(s.piece, err) }
 
 var errOwnerEdited = errors.New("statement about the owner is not as pg_dump writes it")
 
+// inHeader replaces what pg_dump does not print in headers.
+var inHeader = strings.NewReplacer("\n", " ", "\r", " ")
+
 // sanitize makes a name fit for a header, as pg_dump does.
-func sanitize(name string) string {
-	return strings.NewReplacer("\n", " ", "\r", " ").Replace(name)
-}
+func sanitize(name string) string { return inHeader.Replace(name) }

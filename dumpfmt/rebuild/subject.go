@@ -25,6 +25,7 @@ type subject struct {
 	relkind  byte
 	hasIndex bool // a constraint with an index
 	isUnique bool // an index that a foreign key can use
+	isDomain bool // a constraint of a domain
 	isReturn bool // the rule of a view
 	isSwitch bool // a trigger or rule that is only switched on or off
 }
