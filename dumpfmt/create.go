@@ -27,8 +27,13 @@ const maxTempBase = 64
 // locked, so that others can tell it from the leftover of a run that was
 // killed; the lock ends with the process. It is for one goroutine.
 type PendingDir struct {
+	pending
+}
+
+// pending is what a folder and a file under construction have in common.
+type pending struct {
 	target, path string
-	lock         *os.File // the folder itself; nil where folders cannot be locked
+	lock         *os.File // what is at path; nil where that cannot be locked
 	done         bool
 }
 
@@ -36,23 +41,12 @@ type PendingDir struct {
 // same file system. If target exists, as whatever it may be, the error matches
 // fs.ErrExist; nothing is created in any error.
 func CreateDir(target string) (*PendingDir, error) {
-	target, err := filepath.Abs(target)
+	target, parent, err := newTarget(target)
 	if err != nil {
 		return nil, err
-	}
-	if err := refuseExisting(target); err != nil {
-		return nil, err
-	}
-	parent := filepath.Dir(target)
-	info, err := os.Stat(parent)
-	if err != nil {
-		return nil, fmt.Errorf("parent folder: %w", err)
-	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("parent folder: %w", &fs.PathError{Op: "open", Path: parent, Err: syscall.ENOTDIR})
 	}
 	for {
-		d := &PendingDir{target: target, path: filepath.Join(parent, tempName(filepath.Base(target)))}
+		d := &PendingDir{pending{target: target, path: filepath.Join(parent, tempName(filepath.Base(target)))}}
 		if err := os.Mkdir(d.path, 0o700); err != nil {
 			return nil, &fs.PathError{Op: "create a folder in", Path: parent, Err: cause(err)}
 		}
@@ -67,7 +61,27 @@ func CreateDir(target string) (*PendingDir, error) {
 	}
 }
 
-// tempName gives a new name for a folder that is to become base.
+// newTarget makes the path of a target absolute and gives its folder, unless
+// the target exists or the folder does not.
+func newTarget(target string) (path, parent string, err error) {
+	if path, err = filepath.Abs(target); err != nil {
+		return "", "", err
+	}
+	if err := refuseExisting(path); err != nil {
+		return "", "", err
+	}
+	parent = filepath.Dir(path)
+	info, err := os.Stat(parent)
+	if err != nil {
+		return "", "", fmt.Errorf("parent folder: %w", err)
+	}
+	if !info.IsDir() {
+		return "", "", fmt.Errorf("parent folder: %w", &fs.PathError{Op: "open", Path: parent, Err: syscall.ENOTDIR})
+	}
+	return path, parent, nil
+}
+
+// tempName gives a new name for what is to become base.
 func tempName(base string) string {
 	if len(base) > maxTempBase {
 		base = strings.ToValidUTF8(base[:maxTempBase], "") // the cut may go through a character
@@ -129,29 +143,39 @@ func (d *PendingDir) Commit() error {
 	if err := d.Sync(); err != nil {
 		return err
 	}
-	if err := renameNew(d.path, d.target); err != nil {
-		return &os.LinkError{Op: "rename", Old: d.path, New: d.target, Err: cause(err)}
+	return d.commit(d.syncParent)
+}
+
+// commit renames what is finished and brings the rename to the disk.
+func (p *pending) commit(syncParent func() error) error {
+	if err := renameNew(p.path, p.target); err != nil {
+		return &os.LinkError{Op: "rename", Old: p.path, New: p.target, Err: cause(err)}
 	}
-	if err := d.syncParent(); err != nil {
-		err = fmt.Errorf("write %s to disk: %w", filepath.Dir(d.target), err)
-		return errors.Join(err, os.Rename(d.target, d.path))
+	if err := syncParent(); err != nil {
+		err = fmt.Errorf("write %s to disk: %w", filepath.Dir(p.target), err)
+		return errors.Join(err, os.Rename(p.target, p.path))
 	}
-	d.done = true
-	d.unlock()
+	p.done = true
+	p.unlock()
 	return nil
 }
 
 // syncParent brings the rename to the disk. Where the parent cannot be opened
 // for reading or be synced by itself, its file system is.
 func (d *PendingDir) syncParent() error {
-	f, err := os.Open(filepath.Dir(d.target))
-	if err == nil {
-		err = errors.Join(f.Sync(), f.Close())
-	}
+	err := syncFolder(filepath.Dir(d.target))
 	if err != nil {
 		err = syncDir(d.lock, d.target)
 	}
 	return err
+}
+
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // Abort removes the folder with everything in it. After Commit or another
@@ -166,22 +190,23 @@ func (d *PendingDir) Abort() error {
 	return err
 }
 
-func (d *PendingDir) unlock() {
-	if d.lock != nil {
-		_ = d.lock.Close() // open for reading: there is nothing to lose
+func (p *pending) unlock() {
+	if p.lock != nil {
+		_ = p.lock.Close() // open for reading: there is nothing to lose
 	}
 }
 
-// Leftover is a temporary folder of a run that was killed.
+// Leftover is a temporary folder or file of a run that was killed.
 type Leftover struct {
 	Path    string
+	IsDir   bool
 	ModTime time.Time
 }
 
-// Leftovers lists the temporary folders directly in parent that nobody uses,
-// in the order of their names. Folders that this process may not look into are
-// not listed, as whether they are in use cannot be told; nor are any where
-// folders cannot be locked (Windows). The lock is seen on this machine only: in
+// Leftovers lists the temporary folders and files directly in parent that
+// nobody uses, in the order of their names. Those that this process may not
+// look into are not listed, as whether they are in use cannot be told; nor are
+// any where they cannot be locked (Windows). The lock is seen on this machine only: in
 // a folder shared over the network another machine's run may be listed.
 func Leftovers(parent string) ([]Leftover, error) {
 	entries, err := os.ReadDir(parent)
@@ -190,11 +215,11 @@ func Leftovers(parent string) ([]Leftover, error) {
 	}
 	var found []Leftover
 	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), TempPrefix) {
+		if !e.IsDir() && !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), TempPrefix) {
 			continue
 		}
-		l := Leftover{Path: filepath.Join(parent, e.Name())}
-		lock, err := lockDir(l.Path, false)
+		l := Leftover{Path: filepath.Join(parent, e.Name()), IsDir: e.IsDir()}
+		lock, err := l.lock()
 		if err != nil || lock == nil {
 			continue
 		}
@@ -207,10 +232,18 @@ func Leftovers(parent string) ([]Leftover, error) {
 	return found, nil
 }
 
-// Remove deletes the folder with everything in it, unless somebody has come to
-// use it.
+// lock makes sure that nobody uses it.
+func (l Leftover) lock() (*os.File, error) {
+	if info, err := os.Lstat(l.Path); err == nil && info.Mode().IsRegular() {
+		return lockFile(l.Path, false)
+	}
+	return lockDir(l.Path, false)
+}
+
+// Remove deletes the folder with everything in it, or the file, unless somebody
+// has come to use it.
 func (l Leftover) Remove() error {
-	lock, err := lockDir(l.Path, false)
+	lock, err := l.lock()
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", l.Path, err)
 	}

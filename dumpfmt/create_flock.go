@@ -14,8 +14,13 @@ import (
 // ends: to keep it (own), or to see whether somebody else has it. The latter
 // does not wait, and two that look do not disturb each other. Children do not
 // inherit the lock. If the file system knows no locks, own goes on without.
-func lockDir(path string, own bool) (*os.File, error) {
-	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+func lockDir(path string, own bool) (*os.File, error) { return lock(path, unix.O_DIRECTORY, own) }
+
+// lockFile is lockDir for a file.
+func lockFile(path string, own bool) (*os.File, error) { return lock(path, unix.O_NONBLOCK, own) }
+
+func lock(path string, flag int, own bool) (*os.File, error) {
+	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_NOFOLLOW|flag, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +45,7 @@ func lockDir(path string, own bool) (*os.File, error) {
 	return nil, errors.Join(err, f.Close())
 }
 
-// stillAt fails if the open folder is no longer the one at path.
+// stillAt fails if what is open is no longer the one at path.
 func stillAt(path string, f *os.File) error {
 	there, err := os.Lstat(path)
 	if err != nil {

@@ -161,9 +161,10 @@ func TestLeftovers(t *testing.T) {
 		t.Skip("folders cannot be locked here")
 	}
 	killed.unlock() // as the kernel does when a process ends
-	if err := os.WriteFile(filepath.Join(parent, TempPrefix+"file"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(parent, TempPrefix+"a-file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	file := createFile(t, filepath.Join(parent, "file"))
 	if err := os.Symlink(killed.Path(), filepath.Join(parent, TempPrefix+"link")); err != nil {
 		t.Fatal(err)
 	}
@@ -174,14 +175,19 @@ func TestLeftovers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(found) != 1 || found[0].Path != killed.Path() || !found[0].ModTime.Equal(lstat(t, killed.Path()).ModTime()) {
-		t.Fatalf("Leftovers = %v, want %s", found, killed.Path())
+	if len(found) != 2 || found[0].Path != filepath.Join(parent, TempPrefix+"a-file") || found[0].IsDir ||
+		found[1].Path != killed.Path() || !found[1].IsDir || !found[1].ModTime.Equal(lstat(t, killed.Path()).ModTime()) {
+		t.Fatalf("Leftovers = %v, want a file and %s", found, killed.Path())
 	}
-	if err := (Leftover{Path: inUse.Path()}).Remove(); err == nil {
-		t.Error("a folder in use was removed")
+	for _, path := range []string{inUse.Path(), file.Path()} {
+		if err := (Leftover{Path: path}).Remove(); err == nil {
+			t.Errorf("%s was removed, and is in use", path)
+		}
 	}
-	if err := found[0].Remove(); err != nil {
-		t.Error(err)
+	for _, l := range found {
+		if err := l.Remove(); err != nil {
+			t.Error(err)
+		}
 	}
 	if found, err = Leftovers(parent); err != nil || len(found) != 0 {
 		t.Errorf("after removal: %v, %v", found, err)
@@ -189,7 +195,10 @@ func TestLeftovers(t *testing.T) {
 	if err := inUse.Commit(); err != nil {
 		t.Error(err)
 	}
-	wantNames(t, parent, TempPrefix+"file", TempPrefix+"link", "one", "other")
+	if err := file.Abort(); err != nil {
+		t.Error(err)
+	}
+	wantNames(t, parent, TempPrefix+"link", "one", "other")
 	if _, err := Leftovers(filepath.Join(parent, "missing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing parent: %v", err)
 	}

@@ -2,10 +2,12 @@ package dumpfmt
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Layout names a way in which a dump lies on disk.
@@ -19,6 +21,7 @@ const (
 	LayoutClickOdoo        // manifest.json, db.dump (custom format), filestore/
 	LayoutCustom           // a custom-format file, pg_dump -Fc
 	LayoutZip              // Odoo's standard zip
+	LayoutScript           // a plain script of pg_dump
 )
 
 // Names inside the layouts.
@@ -43,6 +46,8 @@ func (l Layout) String() string {
 		return "custom-format dump"
 	case LayoutZip:
 		return "Odoo zip"
+	case LayoutScript:
+		return "SQL script"
 	}
 	return "unknown layout"
 }
@@ -97,18 +102,43 @@ func detectFile(path string) (Layout, error) {
 		return LayoutUnknown, err
 	}
 	defer f.Close()
-	head := make([]byte, 5)
+	head := make([]byte, headSize)
 	n, err := io.ReadFull(f, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return LayoutUnknown, err
 	}
-	head = head[:n]
-	switch {
-	case bytes.Equal(head, []byte("PGDMP")):
-		return LayoutCustom, nil
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
-		return LayoutZip, nil
+	layout, err := detectHead(head[:n])
+	if err != nil {
+		return LayoutUnknown, &FormatError{Path: path, Offset: 0, Err: err}
 	}
-	return LayoutUnknown, &FormatError{Path: path, Offset: 0,
-		Err: fmt.Errorf("neither a custom-format dump (PGDMP) nor a zip")}
+	return layout, nil
+}
+
+// headSize is how much of a file says what it is: titles of scripts may stand
+// below other comments.
+const headSize = 4096
+
+// Titles that pg_dump and pg_dumpall put into their scripts.
+const (
+	scriptTitle  = "-- PostgreSQL database dump\n"
+	clusterTitle = "-- PostgreSQL database cluster dump\n"
+)
+
+// detectHead tells a file's layout by its first bytes.
+func detectHead(head []byte) (Layout, error) {
+	starts := func(magic string) bool { return bytes.HasPrefix(head, []byte(magic)) }
+	hasLine := func(line string) bool { return starts(line) || bytes.Contains(head, []byte("\n"+line)) }
+	switch {
+	case starts("PGDMP"):
+		return LayoutCustom, nil
+	case starts("PK\x03\x04"), starts("PK\x05\x06"):
+		return LayoutZip, nil
+	case starts("\x1f\x8b"):
+		return LayoutUnknown, fmt.Errorf("%w: packed with gzip; unpack it first (gunzip)", ErrUnsupported)
+	case hasLine(clusterTitle):
+		return LayoutUnknown, fmt.Errorf("%w: a script of pg_dumpall; odx takes those of pg_dump", ErrUnsupported)
+	case hasLine(scriptTitle), hasLine(strings.Replace(scriptTitle, "\n", "\r\n", 1)):
+		return LayoutScript, nil
+	}
+	return LayoutUnknown, errors.New("neither a custom-format dump (PGDMP), a zip nor a script of pg_dump")
 }

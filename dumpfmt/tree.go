@@ -33,12 +33,22 @@ func syncTree(path string) error {
 	})
 }
 
-// renameChecked renames a folder unless the target exists. Between the check
-// and the rename another may make the target, but only an empty folder would be
-// replaced then.
+// renameChecked renames a folder or a file unless the target exists. Between
+// the check and the rename of a folder another may make the target, but only an
+// empty folder would be replaced then. A file gets its new name first and then
+// loses the old one; only where files cannot have two names is there such a
+// moment for it too.
 func renameChecked(from, to string) error {
 	if err := refuseExisting(to); err != nil {
 		return err
+	}
+	if info, err := os.Lstat(from); err == nil && info.Mode().IsRegular() {
+		if err := os.Link(from, to); err == nil || errors.Is(err, fs.ErrExist) {
+			if err == nil {
+				err = os.Remove(from)
+			}
+			return err
+		}
 	}
 	return os.Rename(from, to)
 }

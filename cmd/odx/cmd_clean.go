@@ -19,7 +19,7 @@ func newCleanCommand(ui *ui) *cli.Command {
 		Name:      "clean",
 		Usage:     "remove what a killed odx left behind",
 		ArgsUsage: "[FOLDER ...]",
-		Description: "Lists folders named odx-tmp-* in the given FOLDERs and in Odoo's filestore folder, and databases\n" +
+		Description: "Lists folders and files named odx-tmp-* in the given FOLDERs and in Odoo's filestore folder, and databases\n" +
 			"named odx-tmp-* on the server, that no running odx works on. With --yes they are removed.\n\n" +
 			"   odx clean /backup --yes",
 		Flags: join([]cli.Flag{
@@ -36,7 +36,7 @@ func newCleanCommand(ui *ui) *cli.Command {
 
 // leftover is something that a killed odx left behind.
 type leftover struct {
-	Kind    string `json:"kind"` // folder or database
+	Kind    string `json:"kind"` // folder, file or database
 	Name    string `json:"name"`
 	Removed bool   `json:"removed"`
 }
@@ -99,6 +99,9 @@ func cleanFolder(dir string, remove bool) (found []leftover, err error) {
 	}
 	for _, l := range left {
 		entry := leftover{Kind: "folder", Name: l.Path}
+		if !l.IsDir {
+			entry.Kind = "file"
+		}
 		if remove {
 			if err := l.Remove(); err != nil {
 				return append(found, entry), fmt.Errorf("remove %s: %w", l.Path, err)

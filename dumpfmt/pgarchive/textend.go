@@ -70,16 +70,18 @@ func (t *textEnd) findMark(p []byte) {
 		t.mark = before + int64(i) + 1
 		return
 	}
-	for from := 0; ; {
-		i := bytes.Index(p[from:], []byte(copyMark))
+	// Backslashes are rarer than ends of line, and looking for one byte is much
+	// faster than for several.
+	for from := 0; ; from++ {
+		i := bytes.IndexByte(p[from:], copyMark[0])
 		if i < 0 {
 			return
 		}
-		if i += from; i > 0 && p[i-1] == '\n' {
-			t.mark = t.total + int64(i)
+		from += i
+		if from > 0 && p[from-1] == '\n' && bytes.HasPrefix(p[from:], []byte(copyMark)) {
+			t.mark = t.total + int64(from)
 			return
 		}
-		from = i + len(copyMark)
 	}
 }
 

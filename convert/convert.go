@@ -1,0 +1,162 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
+)
+
+// Options say what to convert and how.
+type Options struct {
+	Source, Target string // paths; Target must not exist
+	TargetLayout   dumpfmt.Layout
+
+	NoOwner      bool   // of a script: without owners
+	NoPrivileges bool   // of a script: without GRANT and REVOKE
+	RestrictKey  string // of a script: word in \restrict, "" draws one
+
+	Compression Compression // of data files
+	Jobs        int         // cores that are used, 0 for all
+
+	// Meter, if not nil, counts bytes of the source that are dealt with, and
+	// tables and large objects as items. It is called from several goroutines.
+	Meter Meter
+}
+
+// Meter shows how far a conversion is.
+type Meter interface {
+	Start(total int64)
+	Add(n int64)
+	Item()
+}
+
+// noMeter is a Meter that nobody looks at.
+type noMeter struct{}
+
+func (noMeter) Start(int64) {}
+func (noMeter) Add(int64)   {}
+func (noMeter) Item()       {}
+
+// ErrOptions is matched by errors about options that do not go with the
+// conversion.
+var ErrOptions = errors.New("options do not fit")
+
+// conversion is one run.
+type conversion struct {
+	Options
+	plan   Plan
+	report Report
+}
+
+// Run converts. The target appears when everything is written and on the disk;
+// after an error, and when ctx ends, nothing is left of it.
+//
+// The error matches fs.ErrExist if the target exists, dumpfmt.ErrUnsupported if
+// there is no way between the layouts, ErrOptions if an option means nothing on
+// that way, and is a *dumpfmt.FormatError if the source is damaged.
+func Run(ctx context.Context, o Options) (Report, error) {
+	started := time.Now()
+	c := &conversion{Options: o}
+	if c.Meter == nil {
+		c.Meter = noMeter{}
+	}
+	if c.Jobs < 1 {
+		c.Jobs = runtime.GOMAXPROCS(0)
+	}
+	layout, err := dumpfmt.Detect(c.Source)
+	if err != nil {
+		return c.report, err
+	}
+	if c.plan, err = NewPlan(layout, c.TargetLayout); err != nil {
+		return c.report, err
+	}
+	if err := c.checkOptions(); err != nil {
+		return c.report, err
+	}
+	c.describe()
+	if err := c.run(ctx); err != nil {
+		return c.report, err
+	}
+	c.report.Seconds = time.Since(started).Seconds()
+	return c.report, nil
+}
+
+// checkOptions refuses options that would be ignored: an archive keeps owners
+// and privileges, whoever restores it can leave them out.
+func (c *conversion) checkOptions() error {
+	if c.TargetLayout != dumpfmt.LayoutScript && (c.NoOwner || c.NoPrivileges || c.RestrictKey != "") {
+		return fmt.Errorf("%w: owners and privileges can be left out of a script only; pg_restore leaves them out of an archive when it restores", ErrOptions)
+	}
+	return nil
+}
+
+// describe fills in what is known of the run before it starts.
+func (c *conversion) describe() {
+	r := &c.report
+	r.Source, r.SourceLayout = c.Source, c.plan.Source.String()
+	r.Target, r.TargetLayout = c.Target, c.plan.Target.String()
+	for _, s := range c.plan.Steps {
+		r.Steps = append(r.Steps, s.String())
+	}
+	for _, name := range c.plan.LeftOut {
+		if _, err := os.Lstat(filepath.Join(c.Source, name)); !errors.Is(err, fs.ErrNotExist) {
+			r.LeftOut = append(r.LeftOut, name)
+		}
+	}
+}
+
+// run does the step of the plan. No plan has more than one yet.
+func (c *conversion) run(ctx context.Context) error {
+	if c.plan.Steps[0] == StepRebuild {
+		return c.rebuild(ctx)
+	}
+	a, err := openArchive(c.Source, c.plan.Source)
+	if err != nil {
+		return err
+	}
+	c.describeTOC(a.TOC)
+	if c.plan.Steps[0] == StepPrint {
+		return c.print(ctx, a)
+	}
+	return c.recode(ctx, a)
+}
+
+// openArchive opens the archive of a layout that has one.
+func openArchive(path string, layout dumpfmt.Layout) (*pgarchive.Archive, error) {
+	switch layout {
+	case dumpfmt.LayoutFast:
+		path = filepath.Join(path, dumpfmt.ArchiveDir)
+	case dumpfmt.LayoutClickOdoo:
+		path = filepath.Join(path, dumpfmt.ClickOdooDump)
+	}
+	return pgarchive.Open(path)
+}
+
+func (c *conversion) describeTOC(t *pgarchive.TOC) {
+	r := &c.report
+	r.PgDump, r.Server = t.Header.DumpVersion.String, t.Header.ServerVersion.String
+	r.Entries = len(t.Entries)
+	r.LargeObjects = largeObjects(t)
+}
+
+// largeObjects counts the large objects that a table of contents names.
+func largeObjects(t *pgarchive.TOC) (n int64) {
+	for i := range t.Entries {
+		switch e := &t.Entries[i]; e.Desc {
+		case pgarchive.DescBlob:
+			n++
+		case pgarchive.DescBlobMetadata:
+			n += int64(strings.Count(e.Defn.String, "\n"))
+		}
+	}
+	return n
+}

@@ -1,0 +1,85 @@
+package convert
+
+import (
+	"fmt"
+	"strings"
+
+	"odx/dumpfmt"
+)
+
+// Step is a part of a conversion.
+type Step uint8
+
+// The steps.
+const (
+	StepPrint   Step = iota + 1 // print an archive as a script
+	StepRebuild                 // make an archive of a script
+	StepRecode                  // compress an archive's data files anew
+)
+
+// String names the step as the documentation has it.
+func (s Step) String() string {
+	switch s {
+	case StepPrint:
+		return "print the archive as a script"
+	case StepRebuild:
+		return "make an archive of the script"
+	case StepRecode:
+		return "compress the archive's data anew"
+	}
+	return fmt.Sprintf("step %d", uint8(s))
+}
+
+// Plan says how a dump of one layout becomes one of another.
+type Plan struct {
+	Source, Target dumpfmt.Layout
+	Steps          []Step
+	LeftOut        []string // what the source may have and the target cannot
+}
+
+// NewPlan gives the plan for two layouts. If there is none, the error matches
+// dumpfmt.ErrUnsupported and says why.
+func NewPlan(source, target dumpfmt.Layout) (Plan, error) {
+	p := Plan{Source: source, Target: target}
+	toScript := target == dumpfmt.LayoutScript
+	if !toScript && target != dumpfmt.LayoutArchive {
+		return p, p.refuse(fmt.Sprintf("odx writes no %s yet", target))
+	}
+	switch source {
+	case dumpfmt.LayoutScript:
+		if toScript {
+			return p, p.refuse("it is a script already")
+		}
+		p.Steps = []Step{StepRebuild}
+		return p, nil
+	case dumpfmt.LayoutFast:
+		p.LeftOut = []string{dumpfmt.ManifestFile, dumpfmt.FilestoreDir, dumpfmt.RecordFile}
+	case dumpfmt.LayoutClickOdoo:
+		p.LeftOut = []string{dumpfmt.ManifestFile, dumpfmt.FilestoreDir}
+	case dumpfmt.LayoutArchive, dumpfmt.LayoutCustom:
+	default:
+		return p, p.refuse(fmt.Sprintf("odx does not convert a %s yet", source))
+	}
+	p.Steps = []Step{StepRecode}
+	if toScript {
+		p.Steps = []Step{StepPrint}
+	}
+	return p, nil
+}
+
+func (p Plan) refuse(why string) error {
+	return fmt.Errorf("a %s to a %s: %w: %s", p.Source, p.Target, dumpfmt.ErrUnsupported, why)
+}
+
+// TargetLayout tells by its name what a target is to be: a script, a zip, a
+// custom-format dump, or else a folder with an archive.
+func TargetLayout(path string) dumpfmt.Layout {
+	for suffix, layout := range map[string]dumpfmt.Layout{
+		".sql": dumpfmt.LayoutScript, ".zip": dumpfmt.LayoutZip, ".dump": dumpfmt.LayoutCustom,
+	} {
+		if strings.HasSuffix(strings.ToLower(path), suffix) {
+			return layout
+		}
+	}
+	return dumpfmt.LayoutArchive
+}

@@ -1,0 +1,76 @@
+package convert
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"odx/dumpfmt/render"
+	"odx/parallel/pgtool"
+)
+
+// TestRun_PgRestore has pg_restore read what conversions write.
+func TestRun_PgRestore(t *testing.T) {
+	for _, c := range compressions {
+		t.Run(c, func(t *testing.T) {
+			source := testdata + "/pg15/cellar"
+			if m := compression(t, c).Method.String(); m == "lz4" || m == "zstd" {
+				source = testdata + "/pg17/kitchen.dump" // read by releases that know these
+			}
+			a := openPath(t, source)
+			tool := pgRestore(t, a.NeedsMajor())
+			folder, text, rebuilt := filepath.Join(t.TempDir(), "x"), filepath.Join(t.TempDir(), "x.sql"), filepath.Join(t.TempDir(), "y")
+			convert(t, Options{Source: source, Target: folder, Compression: compression(t, c)})
+			convert(t, Options{Source: source, Target: text, RestrictKey: key})
+			convert(t, Options{Source: text, Target: rebuilt, Compression: compression(t, c)})
+			want := printed(t, tool, source)
+			wantSame(t, "recoded", printed(t, tool, folder), want)
+			wantSame(t, "rebuilt", printed(t, tool, rebuilt), want)
+			if tool.Version.Major == 15 || tool.Version.Major == 17 {
+				wantSame(t, "printed", script(t, source, render.Options{}), want)
+			}
+		})
+	}
+}
+
+// pgRestore finds a pg_restore of that release, or of a newer one, or skips the
+// test.
+func pgRestore(t *testing.T, major int) pgtool.Tool {
+	t.Helper()
+	var newest pgtool.Tool
+	for _, dir := range append([]string{""}, filepath.SplitList(os.Getenv("ODX_TEST_PG"))...) {
+		finder := pgtool.Finder{BinDir: dir}
+		if dir == "" {
+			finder.Path = os.Getenv("PATH")
+		}
+		tools, err := finder.All(t.Context(), "pg_restore")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tool := range tools {
+			if tool.Version.Major == max(major, 15) {
+				return tool
+			}
+			if tool.Version.Major > newest.Version.Major {
+				newest = tool
+			}
+		}
+	}
+	if newest.Version.Major < major {
+		t.Skipf("no pg_restore %d or newer", major)
+	}
+	return newest
+}
+
+// printed gives pg_restore's script of an archive.
+func printed(t *testing.T, tool pgtool.Tool, path string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	_, err := pgtool.Run(t.Context(), pgtool.Command{Tool: tool.Path, Args: []string{"-f", "-", "--restrict-key=" + key, path},
+		Env: os.Environ(), Stdout: &out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}

@@ -1,0 +1,204 @@
+package convert
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
+	"odx/dumpfmt/rebuild"
+)
+
+// recode writes the folder of an archive with the entries and data of another.
+func (c *conversion) recode(ctx context.Context, a *pgarchive.Archive) (err error) {
+	sizes, err := a.Sizes() // finds missing files before anything is written
+	if err != nil {
+		return err
+	}
+	dir, err := dumpfmt.CreateDir(c.Target)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Abort()) }()
+	c.Meter.Start(total(sizes))
+	if err := c.recodeIn(ctx, dir.Path(), a, sizes); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return dir.Commit()
+}
+
+func (c *conversion) recodeIn(ctx context.Context, dir string, a *pgarchive.Archive, sizes map[pgarchive.DumpID]int64) error {
+	toc := c.folderTOC(a.TOC)
+	size, err := writeTOC(dir, toc)
+	if err != nil {
+		return err
+	}
+	work := &recoding{c: c, dir: dir, archive: a, sizes: sizes}
+	for i := range toc.Entries {
+		if e := &toc.Entries[i]; e.HadDumper {
+			work.items = append(work.items, recodeItem{from: &a.TOC.Entries[i], file: e.File})
+		}
+	}
+	// Large ones first, so that none is left for the end.
+	slices.SortStableFunc(work.items, func(x, y recodeItem) int { return cmp.Compare(sizes[y.from.ID], sizes[x.from.ID]) })
+	if err := work.run(ctx); err != nil {
+		return err
+	}
+	r := &c.report
+	r.Tables, r.DataBytes = work.tables.Load(), work.text.Load()
+	r.TargetBytes = size + work.bytes.Load()
+	c.describeArchive(toc)
+	return nil
+}
+
+// folderTOC gives the table of contents of a directory-format archive with the
+// same entries.
+func (c *conversion) folderTOC(from *pgarchive.TOC) *pgarchive.TOC {
+	t := &pgarchive.TOC{Header: from.Header, Entries: slices.Clone(from.Entries)}
+	t.Header.Format = pgarchive.FormatTar
+	c.Compression.setHeader(&t.Header)
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		e.Offset = pgarchive.Offset{}
+		switch {
+		case !e.HadDumper:
+			e.File = ""
+		case e.IsLargeObjects() && !t.Header.Version.AtLeast(pgarchive.Version16):
+			e.File = "blobs.toc"
+		case e.IsLargeObjects():
+			e.File = fmt.Sprintf("blobs_%d.toc", e.ID)
+		default:
+			e.File = tableFile(e.ID)
+		}
+	}
+	return t
+}
+
+// recoding is the work on all data files.
+type recoding struct {
+	c       *conversion
+	dir     string
+	archive *pgarchive.Archive
+	sizes   map[pgarchive.DumpID]int64
+	items   []recodeItem
+
+	next                atomic.Int64
+	tables, text, bytes atomic.Int64
+}
+
+// recodeItem is an entry with data and the file that they go to.
+type recodeItem struct {
+	from *pgarchive.Entry
+	file string
+}
+
+func (w *recoding) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for range min(w.c.Jobs, len(w.items)) {
+		g.Go(func() error { return w.worker(ctx) })
+	}
+	return g.Wait()
+}
+
+// worker takes one item after the other.
+func (w *recoding) worker(ctx context.Context) error {
+	// A second core compresses what the first has decoded.
+	out, err := newDataFile(w.dir, w.c.Compression, min(w.c.Jobs, 2))
+	if err != nil {
+		return err
+	}
+	defer out.abort()
+	buf := make([]byte, 256<<10)
+	for {
+		n := int(w.next.Add(1)) - 1
+		if n >= len(w.items) {
+			break
+		}
+		it := w.items[n]
+		if it.from.IsLargeObjects() {
+			err = w.largeObjects(ctx, out, it, buf)
+		} else {
+			err = w.table(ctx, out, it, buf)
+		}
+		if err != nil {
+			return err
+		}
+		w.c.Meter.Add(w.sizes[it.from.ID])
+	}
+	w.text.Add(out.text)
+	w.bytes.Add(out.bytes)
+	return nil
+}
+
+func (w *recoding) table(ctx context.Context, out *dataFile, it recodeItem, buf []byte) error {
+	r, err := w.archive.Text(it.from)
+	if err != nil {
+		return err
+	}
+	w.tables.Add(1)
+	w.c.Meter.Item()
+	return copyData(ctx, out, it.file, r, buf)
+}
+
+// copyData writes a data file with all of r, and closes r.
+func copyData(ctx context.Context, out *dataFile, name string, r io.ReadCloser, buf []byte) (err error) {
+	defer func() { err = errors.Join(err, r.Close()) }()
+	if err := out.create(name); err != nil {
+		return err
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := r.Read(buf)
+		if n > 0 {
+			if _, err := out.Write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return out.Close()
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// largeObjects writes the large objects of a BLOBS entry and their list.
+func (w *recoding) largeObjects(ctx context.Context, out *dataFile, it recodeItem, buf []byte) (err error) {
+	f, err := createFile(w.dir, it.file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	list := bufio.NewWriter(f)
+	for lo, err := range w.archive.LargeObjects(it.from) {
+		if err != nil {
+			return err
+		}
+		r, err := lo.Open()
+		if err != nil {
+			return err
+		}
+		name := rebuild.LargeObjectFile(lo.OID)
+		if err := copyData(ctx, out, name, r, buf); err != nil {
+			return err
+		}
+		w.c.Meter.Item()
+		n, _ := fmt.Fprintf(list, "%d %s\n", lo.OID, name) // an error stays for Flush
+		w.bytes.Add(int64(n))
+	}
+	return list.Flush()
+}

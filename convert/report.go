@@ -1,0 +1,26 @@
+package convert
+
+// Report says what a conversion did. Sizes are in bytes.
+type Report struct {
+	Source       string   `json:"source"`
+	SourceLayout string   `json:"source_layout"`
+	Target       string   `json:"target"`
+	TargetLayout string   `json:"target_layout"`
+	Steps        []string `json:"steps"`
+
+	PgDump       string `json:"pg_dump"` // version text of the pg_dump that made the dump
+	Server       string `json:"server"`  // version text of the server
+	Entries      int    `json:"entries"`
+	Tables       int64  `json:"tables"` // with data
+	LargeObjects int64  `json:"large_objects"`
+	DataBytes    int64  `json:"data_bytes"` // of tables and large objects, not compressed
+	TargetBytes  int64  `json:"target_bytes"`
+	Compression  string `json:"compression,omitempty"` // of an archive's data files
+
+	// LeftOut names files of the source that the target has no place for.
+	LeftOut []string `json:"left_out,omitempty"`
+	// Notes are what a reader of the target should know.
+	Notes []string `json:"notes,omitempty"`
+
+	Seconds float64 `json:"seconds"`
+}

@@ -1,0 +1,84 @@
+package dumpfmt
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// PendingFile is a file under construction: a temporary sibling of its final
+// place, which Commit renames into place and Abort removes. It is locked as a
+// PendingDir is. It is for one goroutine.
+type PendingFile struct {
+	place pending
+	file  *os.File
+}
+
+var _ io.Writer = (*PendingFile)(nil)
+
+// CreateFile makes the temporary file for target, of mode 0600. It is on the
+// same file system. If target exists, as whatever it may be, the error matches
+// fs.ErrExist; nothing is created in any error.
+func CreateFile(target string) (*PendingFile, error) {
+	target, parent, err := newTarget(target)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(parent, tempName(filepath.Base(target)))
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, &fs.PathError{Op: "create a file in", Path: parent, Err: cause(err)}
+	}
+	lock, err := lockFile(path, true)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close(), os.Remove(path))
+	}
+	return &PendingFile{place: pending{target: target, path: path, lock: lock}, file: f}, nil
+}
+
+// Path is the temporary file, absolute. After Commit nothing is there.
+func (f *PendingFile) Path() string { return f.place.path }
+
+// Target is the file's final place, absolute.
+func (f *PendingFile) Target() string { return f.place.target }
+
+// Write appends to the file.
+func (f *PendingFile) Write(p []byte) (int, error) { return f.file.Write(p) }
+
+// Commit brings the file to the disk, renames it to its final place and brings
+// the rename to the disk. A target that has come into being meanwhile is not
+// replaced: the error then matches fs.ErrExist. After an error the file is
+// still under its temporary name, for Abort.
+func (f *PendingFile) Commit() error {
+	if f.place.done {
+		return fmt.Errorf("put %s in place: %w", f.place.target, fs.ErrClosed)
+	}
+	// Some systems rename no file that is open.
+	if err := errors.Join(f.file.Sync(), f.file.Close()); err != nil {
+		return fmt.Errorf("write %s to disk: %w", f.place.path, err)
+	}
+	return f.place.commit(f.syncParent)
+}
+
+func (f *PendingFile) syncParent() error {
+	if f.place.lock == nil {
+		return nil // folders cannot be synced there
+	}
+	return syncFolder(filepath.Dir(f.place.target))
+}
+
+// Abort removes the file. After Commit or another Abort it does nothing, so it
+// can be deferred.
+func (f *PendingFile) Abort() error {
+	if f.place.done {
+		return nil
+	}
+	f.place.done = true
+	_ = f.file.Close() // what was written is given up
+	err := os.Remove(f.place.path)
+	f.place.unlock()
+	return err
+}

@@ -1,0 +1,48 @@
+package dumpfmt
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestDetect_File(t *testing.T) {
+	const title = "--\n-- PostgreSQL database dump\n--\n\n"
+	tests := []struct {
+		name, text string
+		want       Layout
+		says       string
+	}{
+		{"custom format", "PGDMP\x01\x0e", LayoutCustom, ""},
+		{"zip", "PK\x03\x04...", LayoutZip, ""},
+		{"empty zip", "PK\x05\x06...", LayoutZip, ""},
+		{"script", title + "SET x;\n", LayoutScript, ""},
+		{"script that is cut off", title[:len(title)-4], LayoutScript, ""},
+		{"script below a comment", "-- made by hand\n" + title, LayoutScript, ""},
+		{"script with carriage returns", strings.ReplaceAll(title, "\n", "\r\n"), LayoutScript, ""},
+		{"script of pg_dumpall", "--\n-- PostgreSQL database cluster dump\n--\n", LayoutUnknown, "pg_dumpall"},
+		{"title as data", "SELECT '-- PostgreSQL database dump\n", LayoutUnknown, "neither"},
+		{"script in gzip", "\x1f\x8b\x08", LayoutUnknown, "gunzip"},
+		{"other script", "SELECT 1;\n", LayoutUnknown, "neither"},
+		{"empty", "", LayoutUnknown, "neither"},
+	}
+	for _, tt := range tests {
+		path := filepath.Join(t.TempDir(), "dump.zip") // the name says nothing
+		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Detect(path)
+		if got != tt.want || (err == nil) != (tt.says == "") {
+			t.Errorf("%s: %s, %v", tt.name, got, err)
+		}
+		if err != nil && (!errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), tt.says)) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	if _, err := Detect(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("nothing there: %v", err)
+	}
+}

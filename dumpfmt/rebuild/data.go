@@ -1,0 +1,220 @@
+package rebuild
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"odx/dumpfmt/pgarchive"
+	"odx/dumpfmt/sqlscript"
+)
+
+// viaRootText starts the comment before data that go through the root of a
+// partitioned table.
+const viaRootText = "-- load via partition root "
+
+const insertText = "INSERT INTO "
+
+// readData reads the data of a table or of large objects.
+func (b *builder) readData(it *item) error {
+	it.entry.HadDumper = true
+	for _, r := range it.header.Readings() {
+		switch r.Desc {
+		case pgarchive.DescTableData:
+			return b.readTable(it, r)
+		case pgarchive.DescBlobs:
+			return b.readLargeObjects(it, r)
+		}
+	}
+	return b.failAt(it, errors.New("data of something else than a table or large objects"))
+}
+
+// readTable reads the data of a table.
+func (b *builder) readTable(it *item, r sqlscript.Reading) error {
+	e := &it.entry
+	e.Section = b.section(pgarchive.DescTableData)
+	e.File = tableFile(e.ID)
+	blanks := ""
+	if b.has(sqlscript.Comment, viaRootText) {
+		e.Defn = pgarchive.Str(strings.TrimSuffix(string(b.piece.Data), "\n"))
+		if err := b.next(); err != nil {
+			return err
+		}
+	}
+	if b.is(sqlscript.Blank) {
+		blanks = string(b.piece.Data)
+		if err := b.next(); err != nil {
+			return err
+		}
+	}
+	if e.Defn.Valid {
+		rest, ok := strings.CutPrefix(blanks, "\n")
+		if !ok {
+			return b.failAt(it, errors.New("comment about the partition root is not as pg_dump writes it"))
+		}
+		blanks = rest
+	}
+	target, err := b.target()
+	if err != nil {
+		return b.failAt(it, err)
+	}
+	if err := b.nameTable(it, r, target); err != nil {
+		return b.failAt(it, err)
+	}
+	return b.copyTable(it, blanks)
+}
+
+// target gives the table that the next statement loads, none if there are no
+// rows in INSERT statements.
+func (b *builder) target() (key, error) {
+	if !b.is(sqlscript.Copy) && !b.has(sqlscript.Statement, insertText) {
+		return key{}, nil
+	}
+	c := newCursor(string(b.piece.Data), b.sc.Conforming())
+	if !c.words("COPY") && !c.words("INSERT", "INTO") {
+		return key{}, errors.New("no table is named")
+	}
+	k, ok := c.qualified()
+	if !ok {
+		return k, fmt.Errorf("no table is named in %.80q", b.piece.Data)
+	}
+	return k, nil
+}
+
+// nameTable finds the table whose data come. An end of line in its name stands
+// in the COPY statement and not in the header; but data that go through a
+// partition root name that one instead.
+func (b *builder) nameTable(it *item, first sqlscript.Reading, target key) error {
+	e := &it.entry
+	isTarget := target != key{} && !e.Defn.Valid
+	for _, r := range it.header.Readings() {
+		if r.Desc != pgarchive.DescTableData {
+			continue
+		}
+		s := subject{schema: target.schema, name: target.name, hasSchema: true}
+		if isTarget && b.readNames(it, r, s) {
+			it.subject = s
+			return nil
+		}
+	}
+	if !isTarget {
+		if t := b.tableBySanitized(it); t != nil {
+			it.subject = subject{schema: t.subject.schema, name: t.subject.name, hasSchema: true}
+			return nil
+		}
+		s := subject{anySchema: true, anyTag: true}
+		if !b.readNames(it, first, s) {
+			return errors.New("header has no owner")
+		}
+		it.subject = subject{schema: e.Namespace.String, name: e.Tag, hasSchema: e.Namespace.Valid}
+		return nil
+	}
+	return fmt.Errorf("data are loaded into another table, %q.%q; "+
+		"dump with a pg_dump that marks data loaded through a partition root", target.schema, target.name)
+}
+
+// tableBySanitized finds a table without data whose name is in the header.
+func (b *builder) tableBySanitized(it *item) *item {
+	for _, t := range b.items {
+		if t.subject.relkind != 'r' && t.subject.relkind != 'p' && t.subject.relkind != 'f' || t.hasData {
+			continue
+		}
+		for _, r := range it.header.Readings() {
+			s := subject{schema: t.subject.schema, name: t.subject.name, hasSchema: true}
+			if r.Desc == pgarchive.DescTableData && b.readNames(it, r, s) {
+				t.hasData = true
+				return t
+			}
+		}
+	}
+	return nil
+}
+
+// copyTable hands the data to the sink. Blanks were read already.
+func (b *builder) copyTable(it *item, blanks string) error {
+	w, err := b.sink.Table(it.entry.ID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case b.is(sqlscript.Copy) && blanks == "":
+		err = b.copyRows(it, w)
+	case b.is(sqlscript.Statement) && blanks == "":
+		err = b.copyInserts(it, w)
+	case !b.isOver() || blanks != "\n\n":
+		err = b.unexpected("the data of a table")
+	default:
+		_, err = io.WriteString(w, blanks)
+	}
+	if err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// dataEnd is what stands after the rows or statements of a table.
+const dataEnd = "\n\n"
+
+func (b *builder) copyRows(it *item, w io.Writer) error {
+	it.entry.CopyStmt = pgarchive.Str(string(b.piece.Data))
+	if err := b.next(); err != nil {
+		return err
+	}
+	for b.is(sqlscript.Rows) || b.is(sqlscript.RowsEnd) {
+		if _, err := w.Write(b.piece.Data); err != nil {
+			return err
+		}
+		if err := b.next(); err != nil {
+			return err
+		}
+	}
+	return b.endTable(w)
+}
+
+// copyInserts copies INSERT statements into one table.
+func (b *builder) copyInserts(it *item, w io.Writer) error {
+	target, err := b.target()
+	if err != nil {
+		return b.fail(err)
+	}
+	if target == (key{}) {
+		return b.unexpected("an INSERT statement (of pg_dump --disable-triggers, perhaps)")
+	}
+	text := string(b.piece.Data)
+	start := []byte(text[:len(text)-len(b.afterTarget(text))])
+	for b.is(sqlscript.Statement) && !b.isDefault() {
+		if !bytes.HasPrefix(b.piece.Data, start) || !bytes.HasSuffix(b.piece.Data, []byte(";\n")) {
+			return b.unexpected(fmt.Sprintf("a statement that starts with %.80q", start))
+		}
+		if _, err := w.Write(b.piece.Data); err != nil {
+			return err
+		}
+		if err := b.next(); err != nil {
+			return err
+		}
+	}
+	return b.endTable(w)
+}
+
+// afterTarget gives what comes after the table's name in an INSERT.
+func (b *builder) afterTarget(text string) string {
+	l := sqlscript.NewLexer([]byte(text), b.sc.Conforming())
+	for range 7 { // INSERT, blank, INTO, blank, the schema, the dot, the table
+		l.Next()
+	}
+	return string(l.Rest())
+}
+
+// endTable writes the end of a table's data.
+func (b *builder) endTable(w io.Writer) error {
+	if err := b.expect(dataEnd); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, dataEnd)
+	return err
+}
+
+// tableFile names the data file of a table, without a suffix.
+func tableFile(id pgarchive.DumpID) string { return fmt.Sprintf("%d.dat", id) }

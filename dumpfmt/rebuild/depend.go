@@ -1,0 +1,285 @@
+package rebuild
+
+import (
+	"strings"
+
+	"odx/dumpfmt/pgarchive"
+)
+
+// depending gives items their dependencies. It sees them in the order of the
+// table of contents, and all dependencies are on earlier ones, so that no
+// circle arises.
+type depending struct {
+	b         *builder
+	relations map[key]*item
+	indexes   map[key]*item   // and constraints with one, by name
+	unique    map[key][]*item // unique indexes and such constraints, by table
+	attached  map[key][]*item // INDEX ATTACH, by the index attached to
+	named     map[object]*item
+	postponed map[key][]*item // what stands in post-data although it need not
+	parents   map[key][]key   // tables that a table is a partition of or inherits from
+	parts     map[part]*item  // triggers and rules
+	schemaACL map[string]*item
+	data      []*item // of tables
+
+	parent   *item // the last item that is no comment or ACL
+	tableACL *item // the ACL of the object whose column ACLs come
+	refresh  *item // the last MATERIALIZED VIEW DATA
+}
+
+// part names a trigger or rule of a table.
+type part struct {
+	on  key
+	own string
+}
+
+// depend gives all items their dependencies.
+func (b *builder) depend(items []*item) {
+	d := &depending{
+		b:         b,
+		relations: make(map[key]*item),
+		indexes:   make(map[key]*item),
+		unique:    make(map[key][]*item),
+		attached:  make(map[key][]*item),
+		named:     make(map[object]*item),
+		postponed: make(map[key][]*item),
+		parents:   make(map[key][]key),
+		parts:     make(map[part]*item),
+		schemaACL: make(map[string]*item),
+	}
+	for _, it := range items {
+		d.find(it)
+		d.remember(it)
+	}
+}
+
+// add makes it depend on others, each once.
+func (it *item) add(others ...*item) {
+	for _, o := range others {
+		if o == nil || o == it || it.dependsOn[o.entry.ID] {
+			continue
+		}
+		if it.dependsOn == nil {
+			it.dependsOn = make(map[pgarchive.DumpID]bool)
+		}
+		it.dependsOn[o.entry.ID] = true
+		it.entry.Dependencies = append(it.entry.Dependencies, o.entry.ID)
+	}
+}
+
+// find finds what an item must wait for.
+func (d *depending) find(it *item) {
+	s := &it.subject
+	switch it.entry.Desc {
+	case "COMMENT", "SECURITY LABEL":
+		it.add(d.commented(it))
+	case "ACL":
+		d.findACL(it)
+	case pgarchive.DescTable, descForeignTable:
+		for _, p := range s.parents {
+			it.add(d.relations[p])
+		}
+	case pgarchive.DescTableAttach:
+		it.add(d.relations[s.key()], d.relations[s.to])
+	case pgarchive.DescTableData, "SEQUENCE SET", "SEQUENCE OWNED BY", descMatViewData:
+		it.add(d.relations[s.key()])
+	case "TRIGGER", "RULE":
+		it.add(d.relations[s.on])
+		if s.isSwitch {
+			d.addInherited(it, s.on, 0)
+		}
+	case "DEFAULT", descSequence, "STATISTICS", "POLICY", "ROW SECURITY":
+		it.add(d.relations[s.on])
+	case "CHECK CONSTRAINT", descConstraint:
+		it.add(d.relations[s.on])
+		d.findDomain(it)
+	case descIndex:
+		it.add(d.relations[s.on])
+	case descIndexAttach:
+		d.findIndexAttach(it)
+	case "FK CONSTRAINT":
+		d.findForeignKey(it)
+	case "PUBLICATION TABLE":
+		it.add(d.named[object{"PUBLICATION", key{name: s.own}}], d.relations[s.on])
+	case "PUBLICATION TABLES IN SCHEMA":
+		it.add(d.named[object{"PUBLICATION", key{name: s.own}}], d.named[object{"SCHEMA", s.to}])
+	case pgarchive.DescBlobs:
+		it.add(d.named[object{"LARGE OBJECT", key{name: it.entry.Tag}}])
+	case descStatistics:
+		d.findStatistics(it)
+	}
+	if it.entry.Section == pgarchive.SectionPostData {
+		d.findPostponed(it)
+	}
+	if it.entry.Desc == descMatViewData {
+		it.add(d.refresh)
+		d.refresh = it
+	}
+}
+
+// commented gives what a comment or label is about: what stands before it, or
+// the constraint of whose index it speaks.
+func (d *depending) commented(it *item) *item {
+	c := newCursor(it.entry.Defn.String, d.b.isConforming())
+	if c.words("COMMENT", "ON", "INDEX") {
+		if index := d.indexes[c.key()]; index != nil {
+			return index
+		}
+	}
+	return d.parent
+}
+
+// addInherited makes what switches a trigger on or off wait for the trigger of
+// the partitioned table, which makes that of the partition.
+func (d *depending) addInherited(it *item, table key, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	for _, parent := range d.parents[table] {
+		it.add(d.parts[part{parent, it.subject.own}])
+		d.addInherited(it, parent, depth+1)
+	}
+}
+
+// grantorText is how an ACL goes on with what another role than the owner
+// granted. That role must be allowed to use the schema first.
+const grantorText = "SET SESSION AUTHORIZATION "
+
+func (d *depending) findACL(it *item) {
+	if strings.Contains(it.entry.Defn.String, grantorText) {
+		it.add(d.schemaACL[it.entry.Namespace.String])
+	}
+	if it.object == nil {
+		return
+	}
+	if it.object.entry.Desc == "SCHEMA" {
+		d.schemaACL[it.object.entry.Tag] = it
+	}
+	if d.tableACL != nil && d.tableACL.object != it.object {
+		d.tableACL = nil
+	}
+	it.add(it.object, d.tableACL)
+	if d.tableACL == nil {
+		d.tableACL = it
+	}
+}
+
+// findDomain makes the constraint of a domain wait for the data of all tables:
+// rows may break it, and any table may have a column of the domain somewhere.
+func (d *depending) findDomain(it *item) {
+	if domain := d.named[object{"TYPE", it.subject.on}]; domain != nil && it.subject.isDomain {
+		it.add(domain)
+		it.add(d.data...)
+	}
+}
+
+func (d *depending) findIndexAttach(it *item) {
+	child, parent := d.indexes[it.subject.key()], d.indexes[it.subject.to]
+	it.add(parent, child)
+	for _, index := range []*item{child, parent} {
+		if index != nil {
+			it.add(d.relations[index.subject.on])
+		}
+	}
+}
+
+// findForeignKey makes a foreign key wait for both tables and for the unique
+// indexes of the referenced one, with those of its partitions.
+func (d *depending) findForeignKey(it *item) {
+	s := &it.subject
+	it.add(d.relations[s.on], d.relations[s.to])
+	for _, index := range d.unique[s.to] {
+		it.add(index)
+		d.addAttached(it, index.indexName(), 0)
+	}
+}
+
+// indexName gives the name of an index, or of a constraint's.
+func (it *item) indexName() key { return key{it.subject.schema, it.subject.own} }
+
+// maxDepth bounds the levels of partitions; a circle cannot be valid.
+const maxDepth = 100
+
+func (d *depending) addAttached(it *item, index key, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	for _, a := range d.attached[index] {
+		it.add(a)
+		d.addAttached(it, a.subject.key(), depth+1)
+	}
+}
+
+func (d *depending) findStatistics(it *item) {
+	k := key{it.entry.Namespace.String, it.entry.Tag}
+	if r := d.relations[k]; r != nil {
+		it.add(r)
+		if r.entry.Desc == descMatView {
+			it.add(d.refresh)
+		}
+		return
+	}
+	it.add(d.indexes[k])
+}
+
+// findPostponed makes an item wait for all that pg_dump put off and that it
+// names; and an item that was itself put off, for the primary keys of the
+// tables that it names, because that is why.
+func (d *depending) findPostponed(it *item) {
+	isPostponed := it.isPostponed()
+	if len(d.postponed) == 0 && !isPostponed {
+		return
+	}
+	for _, k := range mentions(it.entry.Defn.String, d.b.isConforming()) {
+		it.add(d.postponed[k]...)
+		if isPostponed {
+			it.add(d.unique[k]...)
+		}
+	}
+}
+
+// isPostponed tells whether pg_dump moved the item behind the data.
+func (it *item) isPostponed() bool {
+	e := &it.entry
+	return e.Section == pgarchive.SectionPostData && (it.subject.isReturn || !kinds[e.Desc].isPost && kinds[e.Desc].parse != nil)
+}
+
+// remember keeps what later items may depend on.
+func (d *depending) remember(it *item) {
+	s := &it.subject
+	if o := it.objectOf(); o.class != "" {
+		d.named[o] = it
+	}
+	switch it.entry.Desc {
+	case pgarchive.DescTable, descForeignTable, descView, descMatView, descSequence:
+		d.relations[s.key()] = it
+		d.parents[s.key()] = s.parents
+	case descIndex, descConstraint:
+		if it.entry.Desc == descIndex || s.hasIndex {
+			d.indexes[it.indexName()] = it
+		}
+		if s.isUnique {
+			d.unique[s.on] = append(d.unique[s.on], it)
+		}
+	case pgarchive.DescTableData:
+		d.data = append(d.data, it)
+	case descIndexAttach:
+		d.attached[s.to] = append(d.attached[s.to], it)
+	case pgarchive.DescTableAttach:
+		d.parents[s.key()] = append(d.parents[s.key()], s.to)
+	case "TRIGGER", "RULE":
+		d.parts[part{s.on, s.own}] = it
+	case "PUBLICATION":
+		d.named[object{"PUBLICATION", s.key()}] = it
+	}
+	if it.isPostponed() {
+		k := s.key()
+		if s.isReturn {
+			k = s.on
+		}
+		d.postponed[k] = append(d.postponed[k], it)
+	}
+	if it.entry.Desc != "ACL" && !isRemark(it.entry.Desc) {
+		d.parent = it
+	}
+}

@@ -1,0 +1,160 @@
+package rebuild
+
+import (
+	"fmt"
+	"io"
+
+	"odx/dumpfmt/pgarchive"
+	"odx/dumpfmt/sqlscript"
+)
+
+// Sink takes the data of the script as they stream by. One stream is open at a
+// time. What Write gets is valid during the call only. Close is called when all
+// data of the stream were written, and not after an error.
+type Sink interface {
+	// Table starts the data of a TABLE DATA entry: what its data file holds,
+	// COPY text with its end mark or INSERT statements.
+	Table(id pgarchive.DumpID) (io.WriteCloser, error)
+	// LargeObject starts the content of a large object of a BLOBS entry.
+	LargeObject(blobs pgarchive.DumpID, oid uint32) (io.WriteCloser, error)
+}
+
+// Options say what a script does not.
+type Options struct {
+	// Name stands in errors for the script; "" leaves it out.
+	Name string
+	// Time is the time of the dump for the archive's header. The zero value
+	// becomes the start of 1970.
+	Time pgarchive.Tm
+	// Compression of the data files, for the archive's header. Readers go by
+	// the files' names.
+	Compression pgarchive.Compression
+}
+
+// Result is what Read makes of a script.
+type Result struct {
+	TOC   *pgarchive.TOC
+	Lists []List // the BLOBS entries, in the order of the script
+	Frame Frame
+}
+
+// List says which large objects belong to a BLOBS entry. The file that its
+// entry names has a line for each, see Text.
+type List struct {
+	Entry pgarchive.DumpID
+	File  string
+	OIDs  []uint32
+}
+
+// Text gives the content of the list's file.
+func (l List) Text() []byte {
+	var text []byte
+	for _, oid := range l.OIDs {
+		text = fmt.Appendf(text, "%d %s\n", oid, LargeObjectFile(oid))
+	}
+	return text
+}
+
+// LargeObjectFile names the data file of a large object, without a suffix.
+func LargeObjectFile(oid uint32) string { return fmt.Sprintf("blob_%d.dat", oid) }
+
+// Frame is what is in a script and not in an archive. With it and the archive
+// the same script can be printed again.
+type Frame struct {
+	// RestrictKey is the key of the \restrict lines, "" if there are none.
+	RestrictKey string
+	// Settings is the text of the SET block, up to the empty line after it.
+	Settings string
+	// Started and Completed are the times that --verbose prints, as they
+	// stand in the script; "" if they do not.
+	Started, Completed string
+	// Verbose tells that headers name the TOC entry. Printed are the
+	// dependencies that they name, which are fewer than those of the entry.
+	Verbose bool
+	Printed map[pgarchive.DumpID][]pgarchive.DumpID
+	// HasOwners tells that some header names an owner.
+	HasOwners bool
+	// Create tells that the script makes the database and connects to it.
+	Create bool
+	// DropDatabase tells that it drops it before.
+	DropDatabase string
+}
+
+// Read makes an archive's table of contents of a plain script of pg_dump or
+// pg_restore, and hands the data to the sink, which may be nil. It reads the
+// script once. All SQL is held in memory, data are not.
+//
+// Whatever is not as pg_dump writes it is an error, a *dumpfmt.FormatError with
+// the offset and the line. Errors of the reader and the sink are passed on.
+func Read(r io.Reader, sink Sink, o Options) (*Result, error) {
+	if sink == nil {
+		sink = discard{}
+	}
+	b := &builder{
+		script: script{sc: sqlscript.NewScanner(r, o.Name)},
+		sink:   sink,
+		ids:    make(map[pgarchive.DumpID]bool),
+		// Objects of the system may have comments and ACLs.
+		schemas: map[string]bool{"-": true, "public": true, "pg_catalog": true, "information_schema": true},
+	}
+	b.frame.Printed = make(map[pgarchive.DumpID][]pgarchive.DumpID)
+	if err := b.read(); err != nil {
+		return nil, err
+	}
+	return b.result(o)
+}
+
+// discard is a sink that keeps nothing.
+type discard struct{}
+
+func (discard) Table(pgarchive.DumpID) (io.WriteCloser, error)               { return discard{}, nil }
+func (discard) LargeObject(pgarchive.DumpID, uint32) (io.WriteCloser, error) { return discard{}, nil }
+func (discard) Write(p []byte) (int, error)                                  { return len(p), nil }
+func (discard) Close() error                                                 { return nil }
+
+// builder reads a script and collects what is in it.
+type builder struct {
+	script
+	sink  Sink
+	frame Frame
+
+	major   int // of the pg_dump that made the script
+	version pgarchive.Version
+	remote  string
+	dumper  string
+	space   pgarchive.NullString // default_tablespace; NULL is unknown
+	am      pgarchive.NullString // default_table_access_method
+	isSet   struct{ space, am bool }
+
+	items       []*item
+	schemas     map[string]bool // that headers named so far, in their form there
+	lists       []List
+	ids         map[pgarchive.DumpID]bool
+	lastID      pgarchive.DumpID
+	dataStarted bool // an entry of the data or post-data section was met
+	postStarted bool // one that is restored after the data
+}
+
+// read reads the script from its first to its last byte.
+func (b *builder) read() error {
+	if err := b.next(); err != nil {
+		return err
+	}
+	if err := b.readStart(); err != nil {
+		return err
+	}
+	for {
+		var err error
+		switch {
+		case b.is(sqlscript.HeaderComment):
+			err = b.readItem()
+		case b.isDefault():
+			err = b.readDefault()
+		default:
+			return b.readEnd()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package rebuild
+
+import (
+	"strings"
+
+	"odx/dumpfmt/pgarchive"
+)
+
+// result puts everything together.
+func (b *builder) result(o Options) (*Result, error) {
+	t := &pgarchive.TOC{Header: b.header(o)}
+	items := b.order()
+	t.Entries = make([]pgarchive.Entry, 0, len(items)+reservedIDs)
+	b.special(t)
+	b.depend(items)
+	for _, it := range items {
+		t.Entries = append(t.Entries, it.entry)
+	}
+	pgarchive.SafeForParallel(t)
+	return &Result{TOC: t, Lists: b.lists, Frame: b.frame}, nil
+}
+
+func (b *builder) header(o Options) pgarchive.Header {
+	h := pgarchive.Header{
+		Version: b.version, IntSize: 4, OffSize: 8, Format: pgarchive.FormatTar,
+		Time: o.Time, ServerVersion: pgarchive.Str(b.remote), DumpVersion: pgarchive.Str(b.dumper),
+	}
+	if (h.Time == pgarchive.Tm{}) {
+		h.Time = pgarchive.Tm{Day: 1, Year: 70}
+	}
+	switch {
+	case b.version.AtLeast(pgarchive.Version15):
+		h.Algorithm = o.Compression
+	case o.Compression != pgarchive.None:
+		h.Level = -1
+	}
+	return h
+}
+
+// special adds the entries whose text is in the SET block.
+func (b *builder) special(t *pgarchive.TOC) {
+	state := "on"
+	if strings.Contains(b.frame.Settings, "SET standard_conforming_strings = off;\n") {
+		state = "off"
+	}
+	id := pgarchive.DumpID(1)
+	for _, s := range []struct{ desc, defn string }{
+		{"ENCODING", b.frame.setting(encodingText)},
+		{"STDSTRINGS", "SET standard_conforming_strings = '" + state + "';\n"},
+		{"SEARCHPATH", b.frame.setting(searchPathText)},
+	} {
+		if s.defn == "" {
+			continue
+		}
+		for b.ids[id] {
+			id++
+		}
+		b.ids[id] = true
+		t.Entries = append(t.Entries, pgarchive.Entry{ID: id, Tag: s.desc, Desc: s.desc,
+			Section: pgarchive.SectionPreData, Defn: pgarchive.Str(s.defn)})
+	}
+}
+
+// isConforming tells whether standard_conforming_strings is on.
+func (b *builder) isConforming() bool { return b.sc.Conforming() }

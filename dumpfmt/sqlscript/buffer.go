@@ -1,0 +1,77 @@
+package sqlscript
+
+import (
+	"fmt"
+	"io"
+
+	"odx/dumpfmt"
+)
+
+// more reads on until the buffer is full or the input ends. It gives an error
+// only if it got nothing: io.EOF at the end. What is in the buffer from start
+// on stays, start and pos move with it.
+func (s *Scanner) more() error {
+	if s.readErr != nil {
+		return s.readErr
+	}
+	if len(s.buf)-s.start > cap(s.buf)/2 {
+		if err := s.grow(); err != nil {
+			return err
+		}
+	}
+	return s.read()
+}
+
+// read is more in the buffer as it is, which is not full from start on.
+func (s *Scanner) read() error {
+	if s.readErr != nil {
+		return s.readErr
+	}
+	s.buf = s.buf[:copy(s.buf[:cap(s.buf)], s.buf[s.start:])]
+	s.pos -= s.start
+	s.start = 0
+	from := len(s.buf)
+	for empty := 0; len(s.buf) < cap(s.buf); {
+		n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
+		s.buf = s.buf[:len(s.buf)+n]
+		if err != nil {
+			s.readErr = err
+			break
+		}
+		if n > 0 {
+			empty = 0
+		} else if empty++; empty >= maxEmptyReads {
+			s.readErr = io.ErrNoProgress
+			break
+		}
+	}
+	if len(s.buf) == from {
+		return s.readErr
+	}
+	return nil
+}
+
+// maxEmptyReads is how often in a row a reader may give nothing and no error.
+const maxEmptyReads = 100
+
+// grow makes the buffer larger for a piece that fills it.
+func (s *Scanner) grow() error {
+	kept := s.buf[s.start:]
+	if len(kept) > dumpfmt.MaxString {
+		return fmt.Errorf("statement is longer than %d bytes", dumpfmt.MaxString)
+	}
+	grown := make([]byte, len(kept), 2*cap(s.buf))
+	copy(grown, kept)
+	s.buf = grown
+	s.pos -= s.start
+	s.start = 0
+	return nil
+}
+
+// shrink gives a buffer back that a long statement made grow.
+func (s *Scanner) shrink() {
+	if rest := s.buf[s.start:]; cap(s.buf) > 16*rowsBuffer && len(rest) < rowsBuffer {
+		s.buf = append(make([]byte, 0, rowsBuffer), rest...)
+		s.pos, s.start = 0, 0
+	}
+}

@@ -1,0 +1,56 @@
+package sqlscript
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// endMark is the line that ends the rows. It can be no row: COPY doubles each
+// backslash.
+var endMark = []byte("\\.\n")
+
+// markedLine is an end of line and the end mark.
+var markedLine = []byte("\n\\.\n")
+
+// scanRows finds the next slice of rows, or the line that ends them. A slice
+// is whole rows, as many as there are in the buffer, or a part of a row that
+// fills the buffer.
+func (s *Scanner) scanRows() (Kind, error) {
+	for {
+		text := s.buf[s.start:]
+		if !s.inLongRow && bytes.HasPrefix(text, endMark) {
+			s.pos = s.start + len(endMark)
+			s.inRows = false
+			return RowsEnd, nil
+		}
+		if n := rowsLength(text); n > 0 {
+			s.pos = s.start + n
+			s.inLongRow = false
+			return Rows, nil
+		}
+		if len(text) == cap(s.buf) {
+			s.pos = len(s.buf)
+			s.inLongRow = true
+			return Rows, nil
+		}
+		if err := s.read(); err == io.EOF {
+			return 0, fmt.Errorf("rows without an end mark: %w", io.ErrUnexpectedEOF)
+		} else if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// rowsLength gives the length of the rows at the start of text that are whole
+// and have no end mark before them.
+func rowsLength(text []byte) int {
+	// The first end of line is found fast, the last one is not.
+	if bytes.IndexByte(text, '\n') < 0 {
+		return 0
+	}
+	if i := bytes.Index(text, markedLine); i >= 0 {
+		return i + 1
+	}
+	return bytes.LastIndexByte(text, '\n') + 1
+}
