@@ -8,6 +8,8 @@ FUZZTIME ?= 10s
 PG ?= 13 17 18
 # Versions whose own regression database `make interop` makes and uses.
 REGRESS ?= 15 17 18
+# How often `make interop` restores each of them, one after another.
+RESTORES ?= 50
 # Asked for when the build runs: before that, git itself may not be there.
 VERSION ?= $$(git describe --tags --always --dirty 2>/dev/null)
 
@@ -52,8 +54,8 @@ interop: ## fetch PostgreSQL of the versions in PG and REGRESS and run the tests
 	@.ci/setup test
 	servers=$$(for v in $(PG); do .ci/postgres $$v || exit 1; done | paste -sd:) && \
 	regress=$$(for v in $(REGRESS); do .ci/regress $$v || echo "without PostgreSQL $$v's regression database" >&2; done | paste -sd:) && \
-	ODX_TEST_PG="$$servers" ODX_TEST_REGRESS="$$regress" $(GOTEST) -count=1 \
-		./dumpfmt/... ./parallel/... ./cmd/... ./bench/...
+	ODX_TEST_PG="$$servers" ODX_TEST_REGRESS="$$regress" ODX_TEST_RESTORES=$(RESTORES) $(GOTEST) -count=1 \
+		./dumpfmt/... ./convert/... ./parallel/... ./cmd/... ./bench/...
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck, go.mod, import rules
