@@ -27,24 +27,8 @@ type Options struct {
 	Compression Compression // of data files
 	Jobs        int         // cores that are used, 0 for all
 
-	// Meter, if not nil, counts bytes of the source that are dealt with, and
-	// tables and large objects as items. It is called from several goroutines.
-	Meter Meter
+	Meter Meter // may be nil
 }
-
-// Meter shows how far a conversion is.
-type Meter interface {
-	Start(total int64)
-	Add(n int64)
-	Item()
-}
-
-// noMeter is a Meter that nobody looks at.
-type noMeter struct{}
-
-func (noMeter) Start(int64) {}
-func (noMeter) Add(int64)   {}
-func (noMeter) Item()       {}
 
 // ErrOptions is matched by errors about options that do not go with the
 // conversion.
@@ -60,9 +44,9 @@ type conversion struct {
 // Run converts. The target appears when everything is written and on the disk;
 // after an error, and when ctx ends, nothing is left of it.
 //
-// The error matches fs.ErrExist if the target exists, dumpfmt.ErrUnsupported if
-// there is no way between the layouts, ErrOptions if an option means nothing on
-// that way, and is a *dumpfmt.FormatError if the source is damaged.
+// The error matches fs.ErrExist if the target exists, ErrNoPlan if there is no
+// way between the layouts, ErrOptions if an option means nothing on that way,
+// and is a *dumpfmt.FormatError if the source is damaged.
 func Run(ctx context.Context, o Options) (Report, error) {
 	started := time.Now()
 	c := &conversion{Options: o}

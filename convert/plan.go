@@ -37,8 +37,12 @@ type Plan struct {
 	LeftOut        []string // what the source may have and the target cannot
 }
 
+// ErrNoPlan is returned when there is no way from one layout to another. It
+// matches dumpfmt.ErrUnsupported.
+var ErrNoPlan = fmt.Errorf("conversion %w", dumpfmt.ErrUnsupported)
+
 // NewPlan gives the plan for two layouts. If there is none, the error matches
-// dumpfmt.ErrUnsupported and says why.
+// ErrNoPlan and says why.
 func NewPlan(source, target dumpfmt.Layout) (Plan, error) {
 	p := Plan{Source: source, Target: target}
 	toScript := target == dumpfmt.LayoutScript
@@ -68,7 +72,7 @@ func NewPlan(source, target dumpfmt.Layout) (Plan, error) {
 }
 
 func (p Plan) refuse(why string) error {
-	return fmt.Errorf("a %s to a %s: %w: %s", p.Source, p.Target, dumpfmt.ErrUnsupported, why)
+	return fmt.Errorf("%w: %s to %s: %s", ErrNoPlan, p.Source, p.Target, why)
 }
 
 // TargetLayout tells by its name what a target is to be: a script, a zip, a

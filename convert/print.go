@@ -46,13 +46,14 @@ func (c *conversion) printTo(ctx context.Context, s *render.Script, w io.Writer,
 			}
 			continue
 		}
-		n, err := s.PrintData(ctx, w, piece.Data)
+		out := &share{Writer: w, meter: c.Meter, left: sizes[piece.Data.ID]}
+		n, err := s.PrintData(ctx, out, piece.Data)
 		r.TargetBytes += n
 		r.DataBytes += n
 		if err != nil {
 			return err
 		}
-		c.Meter.Add(sizes[piece.Data.ID])
+		out.done()
 		c.Meter.Item()
 		if !piece.Data.IsLargeObjects() {
 			r.Tables++

@@ -125,34 +125,33 @@ func (w *recoding) worker(ctx context.Context) error {
 		if n >= len(w.items) {
 			break
 		}
-		it := w.items[n]
-		if it.from.IsLargeObjects() {
-			err = w.largeObjects(ctx, out, it, buf)
-		} else {
-			err = w.table(ctx, out, it, buf)
-		}
-		if err != nil {
+		if err := w.item(ctx, out, w.items[n], buf); err != nil {
 			return err
 		}
-		w.c.Meter.Add(w.sizes[it.from.ID])
 	}
 	w.text.Add(out.text)
 	w.bytes.Add(out.bytes)
 	return nil
 }
 
-func (w *recoding) table(ctx context.Context, out *dataFile, it recodeItem, buf []byte) error {
+// item writes the data of an entry.
+func (w *recoding) item(ctx context.Context, out *dataFile, it recodeItem, buf []byte) error {
+	meter := &share{Writer: out, meter: w.c.Meter, left: w.sizes[it.from.ID]}
+	defer meter.done()
+	if it.from.IsLargeObjects() {
+		return w.largeObjects(ctx, out, meter, it, buf)
+	}
 	r, err := w.archive.Text(it.from)
 	if err != nil {
 		return err
 	}
 	w.tables.Add(1)
 	w.c.Meter.Item()
-	return copyData(ctx, out, it.file, r, buf)
+	return copyData(ctx, out, meter, it.file, r, buf)
 }
 
-// copyData writes a data file with all of r, and closes r.
-func copyData(ctx context.Context, out *dataFile, name string, r io.ReadCloser, buf []byte) (err error) {
+// copyData writes a data file with all of r, by way of meter, and closes r.
+func copyData(ctx context.Context, out *dataFile, meter io.Writer, name string, r io.ReadCloser, buf []byte) (err error) {
 	defer func() { err = errors.Join(err, r.Close()) }()
 	if err := out.create(name); err != nil {
 		return err
@@ -163,7 +162,7 @@ func copyData(ctx context.Context, out *dataFile, name string, r io.ReadCloser, 
 		}
 		n, err := r.Read(buf)
 		if n > 0 {
-			if _, err := out.Write(buf[:n]); err != nil {
+			if _, err := meter.Write(buf[:n]); err != nil {
 				return err
 			}
 		}
@@ -177,7 +176,7 @@ func copyData(ctx context.Context, out *dataFile, name string, r io.ReadCloser, 
 }
 
 // largeObjects writes the large objects of a BLOBS entry and their list.
-func (w *recoding) largeObjects(ctx context.Context, out *dataFile, it recodeItem, buf []byte) (err error) {
+func (w *recoding) largeObjects(ctx context.Context, out *dataFile, meter io.Writer, it recodeItem, buf []byte) (err error) {
 	f, err := createFile(w.dir, it.file)
 	if err != nil {
 		return err
@@ -193,7 +192,7 @@ func (w *recoding) largeObjects(ctx context.Context, out *dataFile, it recodeIte
 			return err
 		}
 		name := rebuild.LargeObjectFile(lo.OID)
-		if err := copyData(ctx, out, name, r, buf); err != nil {
+		if err := copyData(ctx, out, meter, name, r, buf); err != nil {
 			return err
 		}
 		w.c.Meter.Item()

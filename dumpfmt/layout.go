@@ -109,7 +109,7 @@ func detectFile(path string) (Layout, error) {
 	}
 	layout, err := detectHead(head[:n])
 	if err != nil {
-		return LayoutUnknown, &FormatError{Path: path, Offset: 0, Err: err}
+		return LayoutUnknown, &FormatError{Path: path, Offset: -1, Err: err}
 	}
 	return layout, nil
 }

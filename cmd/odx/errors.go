@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"syscall"
 
+	"odx/convert"
 	"odx/dumpfmt"
 	"odx/parallel/dump"
 	"odx/parallel/pgtool"
@@ -85,6 +86,8 @@ func hintFor(err error) string {
 		return "choose another name, or remove it first: odx replaces nothing"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "the disk is full: make room there, or choose a folder on another disk"
+	case errors.Is(err, convert.ErrNoPlan):
+		return "odx convert --help tells what is converted to what"
 	case errors.Is(err, dumpfmt.ErrUnsupported), errors.Is(err, dumpfmt.ErrFormat):
 		return "nothing was changed; take another copy of the backup"
 	case errors.As(err, &tool):
