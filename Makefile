@@ -6,6 +6,10 @@ TESTFLAGS ?=
 FUZZTIME ?= 10s
 # Servers for `make interop`, beside the machine's own.
 PG ?= 13 17 18
+# Versions whose own regression database `make interop` makes and uses.
+REGRESS ?= 15 17 18
+# How often `make interop` restores each of them, one after another.
+RESTORES ?= 50
 # Asked for when the build runs: before that, git itself may not be there.
 VERSION ?= $$(git describe --tags --always --dirty 2>/dev/null)
 
@@ -27,11 +31,13 @@ demo: build ## install what is missing, then dump and restore a made-up Odoo dat
 	@.ci/setup demo
 	bin/odx demo
 
-# Servers that `make interop` has fetched before are used as well.
+# Servers and regression databases that `make interop` has fetched before are
+# used as well.
 .PHONY: test
 test: ## install what is missing, then run every test
 	@.ci/setup test
-	ODX_TEST_PG="$${ODX_TEST_PG-$$(.ci/postgres --list | paste -sd:)}" $(GOTEST) $(PKGS)
+	ODX_TEST_PG="$${ODX_TEST_PG-$$(.ci/postgres --list | paste -sd:)}" \
+	ODX_TEST_REGRESS="$${ODX_TEST_REGRESS-$$(.ci/regress --list | paste -sd:)}" $(GOTEST) $(PKGS)
 
 .PHONY: race
 race: ## run the tests with the race detector
@@ -44,10 +50,12 @@ fuzz: ## run every fuzz target for FUZZTIME
 	.ci/fuzz $(FUZZTIME) $(PKGS)
 
 .PHONY: interop
-interop: ## fetch PostgreSQL of the versions in PG and run the tests that start servers with them
+interop: ## fetch PostgreSQL of the versions in PG and REGRESS and run the tests that use it
 	@.ci/setup test
 	servers=$$(for v in $(PG); do .ci/postgres $$v || exit 1; done | paste -sd:) && \
-	ODX_TEST_PG="$$servers" $(GOTEST) -count=1 ./parallel/... ./cmd/... ./bench/...
+	regress=$$(for v in $(REGRESS); do .ci/regress $$v || echo "without PostgreSQL $$v's regression database" >&2; done | paste -sd:) && \
+	ODX_TEST_PG="$$servers" ODX_TEST_REGRESS="$$regress" ODX_TEST_RESTORES=$(RESTORES) $(GOTEST) -count=1 \
+		./dumpfmt/... ./convert/... ./parallel/... ./cmd/... ./bench/...
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck, go.mod, import rules
