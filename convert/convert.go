@@ -23,6 +23,11 @@ type Options struct {
 	NoOwner      bool   // of a script: without owners
 	NoPrivileges bool   // of a script: without GRANT and REVOKE
 	RestrictKey  string // of a script: word in \restrict, "" draws one
+	OdxVersion   string // for the record
+
+	Filestore string // of a zip: folder of the filestore; "" takes the source's own
+	Manifest  string // of a zip: file of the manifest; "" takes the source's own
+	Sidecar   bool   // of a zip: odx's own members, which give the source back
 
 	Compression Compression // of data files
 	Jobs        int         // cores that are used, 0 for all
@@ -60,6 +65,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return c.report, err
 	}
+	if layout == dumpfmt.LayoutZip && c.TargetLayout == dumpfmt.LayoutArchive {
+		c.TargetLayout = dumpfmt.LayoutFast
+	}
 	if c.plan, err = NewPlan(layout, c.TargetLayout); err != nil {
 		return c.report, err
 	}
@@ -77,7 +85,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 // checkOptions refuses options that would be ignored: an archive keeps owners
 // and privileges, whoever restores it can leave them out.
 func (c *conversion) checkOptions() error {
-	if c.TargetLayout != dumpfmt.LayoutScript && (c.NoOwner || c.NoPrivileges || c.RestrictKey != "") {
+	if c.TargetLayout != dumpfmt.LayoutScript && c.TargetLayout != dumpfmt.LayoutZip && (c.NoOwner || c.NoPrivileges || c.RestrictKey != "") {
 		return fmt.Errorf("%w: owners and privileges can be left out of a script only; pg_restore leaves them out of an archive when it restores", ErrOptions)
 	}
 	return nil
@@ -100,16 +108,22 @@ func (c *conversion) describe() {
 
 // run does the step of the plan. No plan has more than one yet.
 func (c *conversion) run(ctx context.Context) error {
-	if c.plan.Steps[0] == StepRebuild {
+	switch c.plan.Steps[0] {
+	case StepRebuild:
 		return c.rebuild(ctx)
+	case StepUnzip:
+		return c.fromZip(ctx)
 	}
 	a, err := openArchive(c.Source, c.plan.Source)
 	if err != nil {
 		return err
 	}
 	c.describeTOC(a.TOC)
-	if c.plan.Steps[0] == StepPrint {
+	switch c.plan.Steps[0] {
+	case StepPrint:
 		return c.print(ctx, a)
+	case StepZip:
+		return c.toZip(ctx, a)
 	}
 	return c.recode(ctx, a)
 }

@@ -2,11 +2,15 @@ package convert
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
 
+	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
 )
 
@@ -19,8 +23,11 @@ type dataFile struct {
 	out    *bufio.Writer
 	file   *os.File // nil between two files
 
-	text  int64 // written into it, of all files
-	bytes int64 // that came out
+	text   int64 // written into it, of all files
+	bytes  int64 // that came out
+	digest hash.Hash
+	start  int64                // bytes when the file was started
+	files  []dumpfmt.FileDigest // that are finished
 }
 
 // outBuffer is what is written to a data file at once, where the encoder gives
@@ -32,7 +39,7 @@ func newDataFile(dir string, c Compression, jobs int) (*dataFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &dataFile{dir: dir, suffix: c.Method.Suffix(), enc: enc, out: bufio.NewWriterSize(nil, outBuffer)}, nil
+	return &dataFile{dir: dir, suffix: c.Method.Suffix(), enc: enc, out: bufio.NewWriterSize(nil, outBuffer), digest: sha256.New()}, nil
 }
 
 // create starts a file. The name is without suffix.
@@ -42,7 +49,9 @@ func (d *dataFile) create(name string) error {
 		return err
 	}
 	d.file = f
-	d.out.Reset(&counter{f, &d.bytes})
+	d.digest.Reset()
+	d.start = d.bytes
+	d.out.Reset(&counter{io.MultiWriter(f, d.digest), &d.bytes})
 	d.enc.Reset(d.out)
 	return nil
 }
@@ -57,7 +66,10 @@ func (d *dataFile) Write(p []byte) (int, error) {
 func (d *dataFile) Close() error {
 	f := d.file
 	d.file = nil
-	return errors.Join(d.enc.Close(), d.out.Flush(), f.Close())
+	err := errors.Join(d.enc.Close(), d.out.Flush(), f.Close())
+	d.files = append(d.files, dumpfmt.FileDigest{Name: filepath.Base(f.Name()), Bytes: d.bytes - d.start,
+		SHA256: hex.EncodeToString(d.digest.Sum(nil))})
+	return err
 }
 
 // abort ends the work on a file that cannot be finished, if there is one.
@@ -65,6 +77,17 @@ func (d *dataFile) abort() {
 	if d.file != nil {
 		_ = d.Close() // the file is going to be removed
 	}
+}
+
+// plain writes a small file as it is.
+func (d *dataFile) plain(name string, text []byte) error {
+	if err := writeFile(d.dir, name, text); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text)
+	d.bytes += int64(len(text))
+	d.files = append(d.files, dumpfmt.FileDigest{Name: name, Bytes: int64(len(text)), SHA256: hex.EncodeToString(sum[:])})
+	return nil
 }
 
 // counter counts what is written.

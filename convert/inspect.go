@@ -134,7 +134,7 @@ func (in *Inspection) readScript(ctx context.Context, path string) error {
 // sizer is a sink that counts the bytes of each entry.
 type sizer map[pgarchive.DumpID]int64
 
-func (s sizer) Table(id pgarchive.DumpID) (io.WriteCloser, error) {
+func (s sizer) Table(id pgarchive.DumpID, _ int64) (io.WriteCloser, error) {
 	s[id] = 0
 	return entrySizer{s, id}, nil
 }

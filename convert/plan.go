@@ -15,6 +15,8 @@ const (
 	StepPrint   Step = iota + 1 // print an archive as a script
 	StepRebuild                 // make an archive of a script
 	StepRecode                  // compress an archive's data files anew
+	StepZip                     // join an archive and a filestore into a zip
+	StepUnzip                   // make a fast layout of a zip
 )
 
 // String names the step as the documentation has it.
@@ -26,6 +28,10 @@ func (s Step) String() string {
 		return "make an archive of the script"
 	case StepRecode:
 		return "compress the archive's data anew"
+	case StepZip:
+		return "join the archive and the filestore into a zip"
+	case StepUnzip:
+		return "make an archive and a filestore of the zip"
 	}
 	return fmt.Sprintf("step %d", uint8(s))
 }
@@ -45,6 +51,9 @@ var ErrNoPlan = fmt.Errorf("conversion %w", dumpfmt.ErrUnsupported)
 // ErrNoPlan and says why.
 func NewPlan(source, target dumpfmt.Layout) (Plan, error) {
 	p := Plan{Source: source, Target: target}
+	if source == dumpfmt.LayoutZip || target == dumpfmt.LayoutZip {
+		return p.zips()
+	}
 	toScript := target == dumpfmt.LayoutScript
 	if !toScript && target != dumpfmt.LayoutArchive {
 		return p, p.refuse(fmt.Sprintf("odx writes no %s yet", target))
@@ -67,6 +76,19 @@ func NewPlan(source, target dumpfmt.Layout) (Plan, error) {
 	p.Steps = []Step{StepRecode}
 	if toScript {
 		p.Steps = []Step{StepPrint}
+	}
+	return p, nil
+}
+
+// zips is the plan from or to a zip.
+func (p Plan) zips() (Plan, error) {
+	switch {
+	case p.Source == dumpfmt.LayoutZip && p.Target == dumpfmt.LayoutFast:
+		p.Steps = []Step{StepUnzip}
+	case p.Source == dumpfmt.LayoutFast, p.Source == dumpfmt.LayoutArchive, p.Source == dumpfmt.LayoutClickOdoo, p.Source == dumpfmt.LayoutCustom:
+		p.Steps = []Step{StepZip}
+	default:
+		return p, p.refuse("odx makes zips of archives, and folders of zips")
 	}
 	return p, nil
 }

@@ -1,12 +1,14 @@
 package convert
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
@@ -30,7 +32,8 @@ func (c *conversion) rebuild(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, dir.Abort()) }()
 	c.Meter.Start(info.Size())
-	if err := c.rebuildIn(ctx, dir.Path(), script); err != nil {
+	in := &source{ctx: ctx, r: script, meter: c.Meter}
+	if _, err := c.rebuildIn(dir.Path(), in, scriptOptions{name: filepath.Base(c.Source)}); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -39,35 +42,58 @@ func (c *conversion) rebuild(ctx context.Context) (err error) {
 	return dir.Commit()
 }
 
-func (c *conversion) rebuildIn(ctx context.Context, dir string, script io.Reader) error {
+// scriptOptions say what is to be known of a script that becomes an archive.
+type scriptOptions struct {
+	name string       // for errors
+	time pgarchive.Tm // of the dump
+	keep io.Writer    // gets the script but for the data; nil keeps nothing
+}
+
+// rebuilt is what an archive was made of.
+type rebuilt struct {
+	toc    *pgarchive.TOC
+	files  []dumpfmt.FileDigest // toc.dat first
+	script dumpfmt.ScriptRecord // of what was kept
+}
+
+// rebuildIn makes an archive of a script, in a folder that exists.
+func (c *conversion) rebuildIn(dir string, script io.Reader, o scriptOptions) (*rebuilt, error) {
 	out, err := newDataFile(dir, c.Compression, c.Jobs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer out.abort()
-	sink := &sink{c: c, out: out}
-	source := &source{ctx: ctx, r: script, meter: c.Meter}
-	result, err := rebuild.Read(source, sink, rebuild.Options{Name: filepath.Base(c.Source), Compression: c.Compression.Method})
-	if err != nil {
-		return err
+	s := &sink{c: c, out: out}
+	if o.keep != nil {
+		s.split = &splitter{src: script, text: o.keep}
+		script = s.split
 	}
-	r := &c.report
+	result, err := rebuild.Read(script, s, rebuild.Options{Name: o.name, Time: o.time, Compression: c.Compression.Method})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.endScript(); err != nil {
+		return nil, err
+	}
 	for _, list := range result.Lists {
-		text := list.Text()
-		if err := writeFile(dir, list.File, text); err != nil {
-			return err
+		if err := out.plain(list.File, list.Text()); err != nil {
+			return nil, err
 		}
-		r.TargetBytes += int64(len(text))
 	}
-	size, err := writeTOC(dir, result.TOC)
-	if err != nil {
-		return err
+	var toc bytes.Buffer
+	if err := pgarchive.WriteTOC(&toc, result.TOC); err != nil {
+		return nil, err
+	}
+	data := len(out.files)
+	if err := out.plain(tocFile, toc.Bytes()); err != nil {
+		return nil, err
 	}
 	c.describeTOC(result.TOC)
-	r.TargetBytes += size + out.bytes
-	r.DataBytes = out.text
+	c.report.TargetBytes += out.bytes
+	c.report.DataBytes = out.text
 	c.describeArchive(result.TOC)
-	return nil
+	files := append(slices.Clone(out.files[data:]), out.files[:data]...)
+	return &rebuilt{toc: result.TOC, files: files, script: s.script}, nil
 }
 
 // describeArchive fills in what is to be known of an archive that was written.
@@ -81,19 +107,49 @@ func (c *conversion) describeArchive(t *pgarchive.TOC) {
 
 // sink writes the data of a script into data files.
 type sink struct {
-	c   *conversion
-	out *dataFile
+	c      *conversion
+	out    *dataFile
+	split  *splitter // nil where nothing of the script is kept
+	script dumpfmt.ScriptRecord
 }
 
-func (s *sink) Table(id pgarchive.DumpID) (io.WriteCloser, error) {
+func (s *sink) Table(id pgarchive.DumpID, offset int64) (io.WriteCloser, error) {
 	s.c.report.Tables++
 	s.c.Meter.Item()
-	return s.out, s.out.create(tableFile(id))
+	if err := s.out.create(tableFile(id)); err != nil || s.split == nil {
+		return s.out, err
+	}
+	after, err := s.split.dataAt(offset)
+	s.script.SQL += after
+	s.script.Data = append(s.script.Data, dumpfmt.ScriptData{After: after, Entry: int32(id)})
+	return &splitTable{s.out, s.split}, err
 }
 
 func (s *sink) LargeObject(_ pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
 	s.c.Meter.Item()
 	return s.out, s.out.create(rebuild.LargeObjectFile(oid))
+}
+
+// endScript keeps what comes after the last data.
+func (s *sink) endScript() error {
+	if s.split == nil {
+		return nil
+	}
+	rest, err := s.split.end()
+	s.script.SQL += rest
+	return err
+}
+
+// splitTable writes a data file and tells the splitter what is data.
+type splitTable struct {
+	*dataFile
+	split *splitter
+}
+
+func (t *splitTable) Write(p []byte) (int, error) {
+	n, err := t.dataFile.Write(p)
+	t.split.skip(n)
+	return n, err
 }
 
 // tableFile names the data file of a table, without a suffix.

@@ -13,7 +13,10 @@ type Report struct {
 	Entries      int    `json:"entries"`
 	Tables       int64  `json:"tables"` // with data
 	LargeObjects int64  `json:"large_objects"`
-	DataBytes    int64  `json:"data_bytes"` // of tables and large objects, not compressed
+	DataBytes    int64  `json:"data_bytes"`             // of tables and large objects, not compressed
+	ScriptBytes  int64  `json:"script_bytes,omitempty"` // of dump.sql in a zip
+	Files        int64  `json:"files,omitempty"`        // of the filestore
+	FileBytes    int64  `json:"file_bytes,omitempty"`
 	TargetBytes  int64  `json:"target_bytes"`
 	Compression  string `json:"compression,omitempty"` // of an archive's data files
 

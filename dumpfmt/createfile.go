@@ -48,6 +48,10 @@ func (f *PendingFile) Target() string { return f.place.target }
 // Write appends to the file.
 func (f *PendingFile) Write(p []byte) (int, error) { return f.file.Write(p) }
 
+// ReadFrom appends all of r. Where r is a file, the system may copy without the
+// bytes passing through memory.
+func (f *PendingFile) ReadFrom(r io.Reader) (int64, error) { return f.file.ReadFrom(r) }
+
 // Commit brings the file to the disk, renames it to its final place and brings
 // the rename to the disk. A target that has come into being meanwhile is not
 // replaced: the error then matches fs.ErrExist. After an error the file is

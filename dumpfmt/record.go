@@ -27,6 +27,7 @@ type Record struct {
 	Odoo       *OdooRecord      `json:"odoo,omitempty"`
 	Archive    ArchiveRecord    `json:"archive"`
 	Filestore  *FilestoreRecord `json:"filestore,omitempty"`
+	Zip        *ZipRecord       `json:"zip,omitempty"` // where it was made of a zip
 }
 
 // DatabaseRecord holds the properties of the database that no archive

@@ -19,19 +19,27 @@ func newConvertCommand(ui *ui) *cli.Command {
 		Name:      "convert",
 		Usage:     "make a dump of one layout out of one of another",
 		ArgsUsage: "SOURCE TARGET",
-		Description: "SOURCE is a directory-format archive, a custom-format .dump, a script of pg_dump, a folder that\n" +
-			"odx dump made or a click-odoo folder; of the latter two the database's dump is converted.\n" +
-			"TARGET must not exist: a name that ends in .sql becomes a script, byte for byte that of\n" +
-			"pg_restore; any other name becomes a folder with a directory-format archive, which\n" +
-			"pg_restore -j reads. No server and no PostgreSQL program is needed.\n\n" +
+		Description: "SOURCE is a folder that odx dump made, a standard Odoo zip, a directory-format archive, a\n" +
+			"custom-format .dump, a click-odoo folder or a script of pg_dump. TARGET must not exist; its\n" +
+			"name says what it becomes:\n\n" +
+			"   *.zip   Odoo's standard zip: dump.sql, manifest.json, filestore/\n" +
+			"   *.sql   the database's script, byte for byte that of pg_restore\n" +
+			"   other   of a zip, the folder that odx dump makes; else a directory-format archive\n\n" +
+			"Both of them restore with pg_restore -j. No server and no PostgreSQL program is needed.\n\n" +
+			"   odx convert backup.zip backup/          # and back, to the same members:\n" +
+			"   odx convert backup/ backup.zip\n" +
+			"   odx convert prod.dump prod.zip --filestore /var/lib/odoo/filestore/prod\n" +
 			"   odx convert prod.dump prod.sql --no-owner\n" +
 			"   odx convert dump.sql archive/ --jobs 4 && pg_restore -j 4 -d prod archive/\n\n" + exitCodes,
 		Flags: join([]cli.Flag{
 			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Value: runtime.NumCPU(), DefaultText: "number of processors", Usage: "`NUMBER` of processors to use"},
 			&cli.StringFlag{Name: "compress", Aliases: []string{"Z"}, Value: convert.DefaultCompression.String(), Usage: "`METHOD[:LEVEL]` of an archive's data files: none, gzip, lz4 and zstd (the last two for pg_restore 16 or newer)"},
 			&cli.BoolFlag{Name: "no-owner", Aliases: []string{"O"}, Usage: "write a script without owners"},
-			&cli.BoolFlag{Name: "no-privileges", Aliases: []string{"x", "no-acl"}, Usage: "write a script without GRANT and REVOKE"},
+			&cli.BoolFlag{Name: "no-privileges", Aliases: []string{"x", "no-acl"}, Usage: "write a script, or a zip's dump.sql, without GRANT and REVOKE"},
 			&cli.StringFlag{Name: "restrict-key", Usage: "`WORD` in a script's \\restrict (default: drawn at random, as it should be outside of tests)"},
+			&cli.StringFlag{Name: "filestore", Usage: "`FOLDER` of the filestore that goes into a zip (default: the source's own)"},
+			&cli.StringFlag{Name: "manifest", Usage: "`FILE` that becomes a zip's manifest.json (default: the source's own, else made of its ir_module_module rows)"},
+			&cli.BoolFlag{Name: "no-sidecar", Usage: "leave odx's own members out of a zip; it is converted back by reading all of dump.sql then, and without owners"},
 		}, outputFlags()),
 		Action: func(c *cli.Context) error {
 			ui.configure(c)
@@ -52,13 +60,17 @@ func convertOptions(c *cli.Context) (o convert.Options, err error) {
 		return o, err
 	}
 	o.TargetLayout = convert.TargetLayout(o.Target)
-	toScript := o.TargetLayout == dumpfmt.LayoutScript
+	toZip := o.TargetLayout == dumpfmt.LayoutZip
 	switch {
-	case !toScript && o.TargetLayout != dumpfmt.LayoutArchive:
-		return o, usagef("target %q: odx converts to a script (.sql) or to the folder of an archive; %s is not possible yet", o.Target, o.TargetLayout)
-	case toScript && c.IsSet("compress"):
-		return o, usagef("--compress is for archives, and %s is to be a script", o.Target)
+	case o.TargetLayout == dumpfmt.LayoutCustom:
+		return o, usagef("target %q: odx writes a zip (.zip), a script (.sql) or a folder; it does not write %s", o.Target, o.TargetLayout)
+	case o.TargetLayout != dumpfmt.LayoutArchive && c.IsSet("compress"):
+		return o, usagef("--compress is for archives, and %s is to be a %s", o.Target, o.TargetLayout)
+	case !toZip && (c.IsSet("filestore") || c.IsSet("manifest") || c.IsSet("no-sidecar")):
+		return o, usagef("--filestore, --manifest and --no-sidecar are for zips, and %s is to be a %s", o.Target, o.TargetLayout)
 	}
+	o.Filestore, o.Manifest, o.Sidecar = c.String("filestore"), c.String("manifest"), !c.Bool("no-sidecar")
+	o.OdxVersion = odxVersion()
 	if o.Jobs = c.Int("jobs"); o.Jobs < 1 {
 		return o, usagef("--jobs must be at least 1")
 	}
@@ -103,6 +115,9 @@ func (u *ui) convertSummary(r *convert.Report) {
 	compressed := ""
 	if r.Compression != "" {
 		compressed = ", compression " + r.Compression
+	}
+	if r.Files > 0 {
+		u.say("     filestore  %d files, %s", r.Files, bytesText(r.FileBytes))
 	}
 	u.say("     target     %s%s", bytesText(r.TargetBytes), compressed)
 }

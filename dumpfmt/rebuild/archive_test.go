@@ -38,7 +38,7 @@ type packedFile struct {
 
 func (f packedFile) Close() error { return errors.Join(f.Writer.Close(), f.file.Close()) }
 
-func (s *dirSink) Table(id pgarchive.DumpID) (io.WriteCloser, error) {
+func (s *dirSink) Table(id pgarchive.DumpID, _ int64) (io.WriteCloser, error) {
 	return s.create(tableFile(id))
 }
 

@@ -142,7 +142,11 @@ func (b *builder) tableInHeader(it *item) (key, bool) {
 
 // copyTable hands the data to the sink. Blanks were read already.
 func (b *builder) copyTable(it *item, blanks string) error {
-	w, err := b.sink.Table(it.entry.ID)
+	start := b.piece.Offset - int64(len(blanks))
+	if b.is(sqlscript.Copy) {
+		start += int64(len(b.piece.Data))
+	}
+	w, err := b.sink.Table(it.entry.ID, start)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,9 @@ import (
 // data of the stream were written, and not after an error.
 type Sink interface {
 	// Table starts the data of a TABLE DATA entry: what its data file holds,
-	// COPY text with its end mark or INSERT statements.
-	Table(id pgarchive.DumpID) (io.WriteCloser, error)
+	// COPY text with its end mark or INSERT statements. That is also what the
+	// script has from this offset on, byte for byte.
+	Table(id pgarchive.DumpID, offset int64) (io.WriteCloser, error)
 	// LargeObject starts the content of a large object of a BLOBS entry.
 	LargeObject(blobs pgarchive.DumpID, oid uint32) (io.WriteCloser, error)
 }
@@ -110,7 +111,7 @@ func Read(r io.Reader, sink Sink, o Options) (*Result, error) {
 // discard is a sink that keeps nothing.
 type discard struct{}
 
-func (discard) Table(pgarchive.DumpID) (io.WriteCloser, error)               { return discard{}, nil }
+func (discard) Table(pgarchive.DumpID, int64) (io.WriteCloser, error)        { return discard{}, nil }
 func (discard) LargeObject(pgarchive.DumpID, uint32) (io.WriteCloser, error) { return discard{}, nil }
 func (discard) Write(p []byte) (int, error)                                  { return len(p), nil }
 func (discard) Close() error                                                 { return nil }

@@ -1,0 +1,320 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/odoozip"
+	"odx/dumpfmt/pgarchive"
+)
+
+// fromZip makes a fast layout of a standard zip.
+func (c *conversion) fromZip(ctx context.Context) (err error) {
+	f, err := os.Open(c.Source)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	z, err := odoozip.NewReader(f, info.Size(), filepath.Base(c.Source))
+	if err != nil {
+		return err
+	}
+	u := &unzipping{c: c, zip: z, started: time.Now()}
+	if err := u.find(); err != nil {
+		return err
+	}
+	dir, err := dumpfmt.CreateDir(c.Target)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Abort()) }()
+	c.Meter.Start(info.Size())
+	if err := u.run(ctx, dir.Path()); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return dir.Commit()
+}
+
+// unzipping is the work on one zip.
+type unzipping struct {
+	c       *conversion
+	zip     *odoozip.Reader
+	dump    *odoozip.Member
+	places  *odoozip.Places // nil where dump.sql has to be read
+	started time.Time
+	record  *dumpfmt.Record // nil where the zip brings its own
+}
+
+// find looks for what the zip is made of.
+func (u *unzipping) find() error {
+	u.dump = u.zip.Find(odoozip.DumpName)
+	if u.dump == nil {
+		return &dumpfmt.FormatError{Path: u.c.Source, Offset: -1, Err: errors.New("no dump.sql in it: not a zip of Odoo's")}
+	}
+	m := u.zip.Find(odoozip.PlacesName)
+	if m == nil {
+		return nil
+	}
+	data, err := readMember(u.zip, m, odoozip.MaxPlaces)
+	if err != nil {
+		return err
+	}
+	places, err := odoozip.ParsePlaces(data)
+	switch {
+	case errors.Is(err, dumpfmt.ErrUnsupported):
+		u.c.note("odx's own members were written by a newer odx and are not used")
+	case err != nil:
+		return err
+	case places.Size != u.dump.Size || places.CRC != u.dump.CRC || places.Length != u.dump.Length || u.dump.Method != odoozip.Deflate:
+		u.c.note("dump.sql was changed since odx wrote the zip: odx's own members do not fit it and are not used")
+	default:
+		u.places = places
+	}
+	return nil
+}
+
+// readMember reads a member that is held in memory.
+func readMember(z *odoozip.Reader, m *odoozip.Member, limit int64) ([]byte, error) {
+	if m.Length > limit {
+		return nil, &dumpfmt.FormatError{Path: m.Name, Offset: -1, Err: fmt.Errorf("%d bytes, more than the %d that are read", m.Length, limit)}
+	}
+	r, err := z.Open(m)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(r)
+	return data, errors.Join(err, r.Close())
+}
+
+// run makes the archive while the other members are extracted.
+func (u *unzipping) run(ctx context.Context, dir string) error {
+	list, extractions, regular := placeMembers(u.zip, u.zip.Find(odoozip.PlacesName) != nil)
+	var zipRecord *dumpfmt.ZipRecord
+	if u.places == nil { // else odx's own members bring what was kept
+		var err error
+		if zipRecord, err = u.c.keepZip(ctx, dir, u.zip, u.dump, list, regular); err != nil {
+			return err
+		}
+	}
+	archive := filepath.Join(dir, dumpfmt.ArchiveDir)
+	if err := os.Mkdir(archive, 0o700); err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if u.places != nil {
+			return u.cut(gctx, dir)
+		}
+		return u.rebuild(gctx, dir, zipRecord)
+	})
+	g.Go(func() error { return extract(gctx, u.zip, dir, extractions, u.c.Jobs, u.c.Meter) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	u.countFiles(extractions)
+	if u.record == nil {
+		return nil
+	}
+	data, err := u.record.Encode()
+	if err != nil {
+		return err
+	}
+	return writeFile(dir, dumpfmt.RecordFile, data)
+}
+
+func (u *unzipping) countFiles(extractions []extraction) {
+	for _, x := range extractions {
+		if x.member.Kind == odoozip.KindFilestore && !x.member.Hidden {
+			u.c.report.Files++
+			u.c.report.FileBytes += x.member.Length
+		}
+	}
+}
+
+// rebuild makes the archive of dump.sql, and keeps its text.
+func (u *unzipping) rebuild(ctx context.Context, dir string, zip *dumpfmt.ZipRecord) error {
+	r, err := u.zip.Open(u.dump)
+	if err != nil {
+		return err
+	}
+	ahead := readAhead(&source{ctx: ctx, r: r, meter: noMeter{}})
+	defer func() { ahead.stop(); r.Close() }()
+	if err := os.MkdirAll(filepath.Join(dir, dumpfmt.KeptDir), 0o700); err != nil {
+		return err
+	}
+	var built *rebuilt
+	err = writeGzip(filepath.Join(dir, dumpfmt.KeptDir, dumpfmt.KeptScript), func(w io.Writer) error {
+		built, err = u.c.rebuildIn(filepath.Join(dir, dumpfmt.ArchiveDir), ahead,
+			scriptOptions{name: u.dump.Name, time: tmOf(u.dump.Modified()), keep: w})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	u.c.Meter.Add(u.dump.Size)
+	built.script.Length, built.script.CRC = u.dump.Length, u.dump.CRC
+	zip.Script = &built.script
+	u.record = u.newRecord(built, zip)
+	return nil
+}
+
+// tmOf breaks a time down as an archive's header has it.
+func tmOf(t time.Time) pgarchive.Tm {
+	return pgarchive.Tm{Sec: int32(t.Second()), Min: int32(t.Minute()), Hour: int32(t.Hour()),
+		Day: int32(t.Day()), Month: int32(t.Month()) - 1, Year: int32(t.Year()) - 1900}
+}
+
+// newRecord is the record of a backup that was made of a zip.
+func (u *unzipping) newRecord(built *rebuilt, zip *dumpfmt.ZipRecord) *dumpfmt.Record {
+	h := built.toc.Header
+	r := &dumpfmt.Record{
+		Format: dumpfmt.RecordFormat, OdxVersion: u.c.OdxVersion, Started: u.started.UTC(), Finished: time.Now().UTC(),
+		PgDump: h.DumpVersion.String, Server: h.ServerVersion.String, Zip: zip,
+		Archive: dumpfmt.ArchiveRecord{Version: h.Version.String(), Compress: u.c.Compression.String(),
+			Entries: len(built.toc.Entries), DataFiles: built.files},
+	}
+	for _, f := range built.files {
+		r.Archive.Bytes += f.Bytes
+	}
+	return r
+}
+
+// cut gets the archive back from the places in dump.sql's data.
+func (u *unzipping) cut(ctx context.Context, dir string) error {
+	raw, err := u.zip.Raw(u.dump)
+	if err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(u.c.Jobs)
+	c := &cutter{ctx: gctx, c: u.c, zip: u.zip, dump: raw, dir: filepath.Join(dir, dumpfmt.ArchiveDir)}
+	digests := make([]dumpfmt.FileDigest, len(u.places.Files))
+	for i := range u.places.Files {
+		g.Go(func() (err error) {
+			digests[i], err = c.file(&u.places.Files[i])
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	u.c.Meter.Add(u.dump.Size)
+	a, err := pgarchive.Open(c.dir)
+	if err != nil {
+		return err
+	}
+	u.c.describeTOC(a.TOC)
+	for _, d := range digests {
+		u.c.report.TargetBytes += d.Bytes
+	}
+	return u.restoreRecord(ctx, dir, a, digests)
+}
+
+// restoreRecord puts odx.json and what was kept back. Where data files had to
+// be compressed anew, their digests are new as well.
+func (u *unzipping) restoreRecord(ctx context.Context, dir string, a *pgarchive.Archive, digests []dumpfmt.FileDigest) error {
+	var list []extraction
+	for i := range u.zip.Members {
+		m := &u.zip.Members[i]
+		if rel, ok := strings.CutPrefix(m.Rel(), odoozip.OdxDir+dumpfmt.KeptDir+"/"); ok && m.Kind == odoozip.KindOdx {
+			list = append(list, extraction{m, dumpfmt.KeptDir + "/" + rel})
+		}
+	}
+	if err := extract(ctx, u.zip, dir, list, 1, noMeter{}); err != nil {
+		return err
+	}
+	m := u.zip.Find(odoozip.RecordName)
+	if m == nil {
+		u.record = u.newRecord(&rebuilt{toc: a.TOC, files: tocFirst(digests)}, nil)
+		return nil
+	}
+	data, err := readMember(u.zip, m, odoozip.MaxPlaces)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(dir, dumpfmt.RecordFile, data); err != nil {
+		return err
+	}
+	r, err := dumpfmt.ReadRecord(filepath.Join(dir, dumpfmt.RecordFile))
+	if err != nil || !takeDigests(r, digests) {
+		return err
+	}
+	u.record = r
+	return os.Remove(filepath.Join(dir, dumpfmt.RecordFile))
+}
+
+// takeDigests puts digests into a record, and tells whether any was another.
+func takeDigests(r *dumpfmt.Record, digests []dumpfmt.FileDigest) (changed bool) {
+	now := make(map[string]dumpfmt.FileDigest, len(digests))
+	for _, d := range digests {
+		now[d.Name] = d
+	}
+	r.Archive.Bytes = 0
+	for i, f := range r.Archive.DataFiles {
+		if d, ok := now[f.Name]; ok && d != f {
+			r.Archive.DataFiles[i] = d
+			changed = true
+		}
+		r.Archive.Bytes += r.Archive.DataFiles[i].Bytes
+	}
+	return changed
+}
+
+// tocFirst orders digests as a record has them.
+func tocFirst(digests []dumpfmt.FileDigest) []dumpfmt.FileDigest {
+	var first, rest []dumpfmt.FileDigest
+	for _, d := range digests {
+		if d.Name == tocFile {
+			first = append(first, d)
+		} else {
+			rest = append(rest, d)
+		}
+	}
+	return append(first, rest...)
+}
+
+// ahead reads a stream from a goroutine of its own, so that inflating it and
+// what is done with the text go on at the same time.
+type ahead struct {
+	*io.PipeReader
+	ended chan struct{}
+}
+
+// aheadBuffer is the text that is handed over at once.
+const aheadBuffer = 1 << 20
+
+func readAhead(r io.Reader) *ahead {
+	pr, pw := io.Pipe()
+	a := &ahead{pr, make(chan struct{})}
+	go func() {
+		defer close(a.ended)
+		_, err := io.CopyBuffer(onlyWriter{pw}, onlyReader{r}, make([]byte, aheadBuffer))
+		pw.CloseWithError(err)
+	}()
+	return a
+}
+
+// stop ends reading and waits for the goroutine.
+func (a *ahead) stop() {
+	a.Close()
+	<-a.ended
+}
+
+// onlyReader hides other methods, so that a buffer of ours is used.
+type onlyReader struct{ io.Reader }

@@ -1,0 +1,187 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/deflate"
+	"odx/dumpfmt/odoozip"
+	"odx/dumpfmt/pgarchive"
+	"odx/dumpfmt/render"
+)
+
+// scriptText is the text that dump.sql is to have, in pieces: what render makes of
+// an archive, or what was kept of the script that it was made from.
+type scriptText interface {
+	Pieces() iter.Seq2[render.Piece, error]
+	PrintData(ctx context.Context, w io.Writer, e *pgarchive.Entry) (int64, error)
+}
+
+// scriptJoiner writes an archive's script as one deflate stream. Data files
+// that are gzip are joined in as they are; everything else is deflated.
+type scriptJoiner struct {
+	ctx     context.Context
+	joiner  *deflate.Joiner
+	archive *pgarchive.Archive
+	script  scriptText
+	// digests are those that a record has of the data files: a file of another
+	// content is an error.
+	digests map[string]string
+	done    func(*pgarchive.Entry) // called when an entry's data are joined
+	places  *odoozip.Places        // where the data files are in the stream
+}
+
+// join writes the whole stream.
+func (w *scriptJoiner) join(jobs int) error {
+	files, err := dataFiles(w.archive)
+	if err != nil {
+		return err
+	}
+	ahead, stop := lookAhead(w.ctx, w.archive, w.script, files, jobs)
+	defer stop()
+	for piece, err := range w.script.Pieces() {
+		switch {
+		case err != nil:
+		case w.ctx.Err() != nil:
+			err = context.Cause(w.ctx)
+		case piece.Data == nil:
+			_, err = w.joiner.Write(piece.SQL)
+		default:
+			err = w.data(piece.Data, ahead)
+			w.done(piece.Data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := w.joiner.Close(); err != nil {
+		return err
+	}
+	w.places.Size, w.places.CRC, w.places.Length = w.joiner.Size(), w.joiner.CRC(), w.joiner.Length()
+	return nil
+}
+
+// dataFiles maps the entries of a directory-format archive to their data
+// files. Those of a custom-format archive have none.
+func dataFiles(a *pgarchive.Archive) (map[pgarchive.DumpID]string, error) {
+	files := map[pgarchive.DumpID]string{}
+	if a.TOC.Header.Format == pgarchive.FormatCustom {
+		return files, nil
+	}
+	all, err := a.Files()
+	if err != nil {
+		return nil, err
+	}
+	largeObjects := map[pgarchive.DumpID]bool{}
+	for i := range a.TOC.Entries {
+		if e := &a.TOC.Entries[i]; e.IsLargeObjects() {
+			largeObjects[e.ID] = true
+		}
+	}
+	for _, f := range all {
+		if f.Entry != 0 && !largeObjects[f.Entry] {
+			files[f.Entry] = f.Name
+		}
+	}
+	return files, nil
+}
+
+// data adds the data of an entry.
+func (w *scriptJoiner) data(e *pgarchive.Entry, ahead *lookahead) error {
+	seen, err := ahead.next(e)
+	if err != nil {
+		return err
+	}
+	if seen == nil {
+		_, err := w.script.PrintData(w.ctx, w.joiner, e)
+		return err
+	}
+	if want := w.digests[seen.name]; want != "" && want != seen.sha256 {
+		return &dumpfmt.FormatError{Path: seen.name, Offset: -1, Err: errors.New("content differs from the SHA-256 in odx.json")}
+	}
+	place := odoozip.FilePlace{Name: seen.name, Bytes: seen.bytes, SHA256: seen.sha256, Zeros: seen.zeros}
+	switch {
+	case seen.pieces != nil:
+		err = w.joinPieces(seen, &place)
+	case seen.members != nil:
+		err = w.joinMembers(seen, &place)
+	default:
+		place.SHA256 = ""
+		err = w.deflateText(e, &place)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", seen.name, err)
+	}
+	w.places.Files = append(w.places.Files, place)
+	return nil
+}
+
+func (w *scriptJoiner) open(name string) (*os.File, error) {
+	return os.Open(filepath.Join(w.archive.Path(), name))
+}
+
+// joinPieces joins a file that odx wrote.
+func (w *scriptJoiner) joinPieces(seen *seenFile, place *odoozip.FilePlace) (err error) {
+	f, err := w.open(seen.name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	part, err := w.joiner.JoinPieces(f, *seen.pieces)
+	p := placeOf(part)
+	place.Pieces = &p
+	return err
+}
+
+// joinMembers joins a file that another program wrote.
+func (w *scriptJoiner) joinMembers(seen *seenFile, place *odoozip.FilePlace) (err error) {
+	f, err := w.open(seen.name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	for _, m := range seen.members {
+		header := make([]byte, m.Header.Len)
+		if _, err := io.ReadFull(io.NewSectionReader(f, m.Offset, m.Header.Len), header); err != nil {
+			return err
+		}
+		part, err := w.joiner.JoinMember(f, m)
+		if err != nil {
+			return err
+		}
+		place.Members = append(place.Members, odoozip.MemberPlace{
+			Place: placeOf(part), Header: header, Last: part.Last, Bits: part.Bits, Padding: part.Padding,
+		})
+	}
+	return nil
+}
+
+// deflateText adds the text of a file of another compression, in pieces of its
+// own.
+func (w *scriptJoiner) deflateText(e *pgarchive.Entry, place *odoozip.FilePlace) error {
+	if err := w.joiner.Flush(); err != nil {
+		return err
+	}
+	p := odoozip.Place{Offset: w.joiner.Size()}
+	sum := newCRCWriter(w.joiner)
+	length, err := w.script.PrintData(w.ctx, sum, e)
+	if err != nil {
+		return err
+	}
+	if err := w.joiner.Flush(); err != nil {
+		return err
+	}
+	p.Size, p.CRC, p.Length = w.joiner.Size()-p.Offset, sum.crc, length
+	place.Text = &p
+	return nil
+}
+
+func placeOf(p deflate.Part) odoozip.Place {
+	return odoozip.Place{Offset: p.Offset, Size: p.Size, CRC: p.CRC, Length: p.Length}
+}

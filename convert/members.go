@@ -1,0 +1,161 @@
+package convert
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/odoozip"
+)
+
+// keptMember is a member of a zip and the file of the backup that has its
+// content; "" for dump.sql, which has none, and for folders.
+type keptMember struct {
+	name string
+	file string // with slashes
+}
+
+// placeMembers decides which file of the backup each member becomes. Regular
+// tells that a zip of the same members in the same order would be made without
+// a list of them.
+func placeMembers(z *odoozip.Reader, withOdx bool) (list []keptMember, extractions []extraction, regular bool) {
+	regular = z.Top == ""
+	taken := map[string]bool{}
+	last := ""
+	for i := range z.Members {
+		m := &z.Members[i]
+		name := m.Rel()
+		k := keptMember{name: m.Name}
+		switch {
+		case m.Kind == odoozip.KindOdx && withOdx:
+			continue // made anew, or put in place by itself
+		case m.Kind == odoozip.KindDump && !m.Hidden:
+		case m.Kind == odoozip.KindDirectory:
+			regular = false
+			if strings.HasPrefix(name, odoozip.FilestoreDir) {
+				extractions = append(extractions, extraction{m, name})
+			}
+		case m.Hidden, m.Kind == odoozip.KindOther, m.Kind == odoozip.KindOdx:
+			regular = false
+			k.file = extraFile(m.Name, i, taken)
+		default:
+			k.file = name // manifest.json, filestore/...
+		}
+		if k.file != "" {
+			extractions = append(extractions, extraction{m, k.file})
+		}
+		if regular && last != "" && odoozip.Compare(last, name) >= 0 {
+			regular = false
+		}
+		last = name
+		list = append(list, k)
+	}
+	return list, extractions, regular
+}
+
+// extraFile gives a member that belongs to neither dump nor filestore a file
+// of its own: of the same name, unless that is taken or begins as our own do.
+func extraFile(name string, index int, taken map[string]bool) string {
+	key := strings.ToLower(name)
+	if taken[key] || strings.HasPrefix(key, dumpfmt.TempPrefix) || strings.HasPrefix(key, "member-") {
+		name = fmt.Sprintf("member-%d", index)
+	}
+	taken[key] = true
+	return dumpfmt.ExtraDir + "/" + name
+}
+
+// writeMembers keeps the list.
+func writeMembers(path string, list []keptMember) error {
+	return writeGzip(path, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		for _, k := range list {
+			var line any = k.name
+			if k.file != "" && k.file != k.name {
+				line = []string{k.name, k.file}
+			}
+			if err := e.Encode(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// writeGzip writes a file that only odx reads.
+func writeGzip(path string, write func(io.Writer) error) (err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	z := gzip.NewWriter(f)
+	if err := write(z); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+// keptMembers reads the list of a backup.
+func keptMembers(backup string) iter.Seq2[keptMember, error] {
+	path := filepath.Join(backup, dumpfmt.KeptDir, dumpfmt.KeptMembers)
+	return func(yield func(keptMember, error) bool) {
+		if err := readMembers(path, yield); err != nil {
+			yield(keptMember{}, err)
+		}
+	}
+}
+
+func readMembers(path string, yield func(keptMember, error) bool) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(bufio.NewReader(f))
+	if err != nil {
+		return &dumpfmt.FormatError{Path: path, Offset: -1, Err: err}
+	}
+	d := json.NewDecoder(z)
+	for {
+		var raw json.RawMessage
+		err := d.Decode(&raw)
+		if err == io.EOF {
+			return nil
+		}
+		var k keptMember
+		if err == nil {
+			k, err = parseMember(raw)
+		}
+		if err != nil {
+			return &dumpfmt.FormatError{Path: path, Offset: d.InputOffset(), Err: err}
+		}
+		if !yield(k, nil) {
+			return nil
+		}
+	}
+}
+
+// parseMember reads a line of the list. Its names lead nowhere else.
+func parseMember(raw json.RawMessage) (k keptMember, err error) {
+	var pair []string
+	if err := json.Unmarshal(raw, &k.name); err == nil {
+		k.file = k.name
+	} else if err := json.Unmarshal(raw, &pair); err != nil || len(pair) != 2 {
+		return k, errors.New("neither a name nor a name and a file")
+	} else {
+		k.name, k.file = pair[0], pair[1]
+	}
+	if err := odoozip.CheckName(k.name); err != nil {
+		return k, err
+	}
+	return k, odoozip.CheckName(k.file)
+}

@@ -1,0 +1,35 @@
+package convert
+
+import (
+	"context"
+	"errors"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
+)
+
+// toZip writes the standard zip of an archive and what lies beside it.
+func (c *conversion) toZip(ctx context.Context, a *pgarchive.Archive) (err error) {
+	src, err := c.openZipSource(ctx, a)
+	if err != nil {
+		return err
+	}
+	sizes, err := a.Sizes() // finds missing files before anything is written
+	if err != nil {
+		return err
+	}
+	f, err := dumpfmt.CreateFile(c.Target)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Abort()) }()
+	c.Meter.Start(total(sizes))
+	w := &zipWriter{src: src, c: c, sizes: sizes}
+	if err := w.write(ctx, f); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return f.Commit()
+}

@@ -1,0 +1,414 @@
+package convert
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/odoozip"
+	"odx/dumpfmt/pgarchive"
+	"odx/dumpfmt/render"
+)
+
+// tree gives the content of all files below a folder, by path, and its empty
+// folders.
+func tree(t testing.TB, root string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel := strings.TrimPrefix(path, root)
+		if e.IsDir() {
+			if below, err := os.ReadDir(path); err != nil || len(below) > 0 {
+				return err
+			}
+			files[rel+"/"] = ""
+			return nil
+		}
+		files[rel] = string(readFile(t, path))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// member is a member of a zip as Go's archive/zip reads it.
+type member struct {
+	name string
+	text []byte
+}
+
+// readZip reads a zip, without odx's own members unless all are wanted.
+func readZip(t testing.TB, path string, all bool) (members []member) {
+	t.Helper()
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	for _, f := range z.File {
+		if strings.Contains("/"+f.Name, "/"+odoozip.OdxDir) && !all {
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatalf("%s in %s: %v", f.Name, path, err)
+		}
+		members = append(members, member{f.Name, text})
+	}
+	return members
+}
+
+func wantMembers(t testing.TB, about string, got, want []member) {
+	t.Helper()
+	names := func(m []member) (list []string) {
+		for _, x := range m {
+			list = append(list, x.name)
+		}
+		return list
+	}
+	if g, w := names(got), names(want); !slices.Equal(g, w) {
+		t.Fatalf("%s: members %q, want %q", about, g, w)
+	}
+	for i := range got {
+		wantSame(t, about+": "+got[i].name, got[i].text, want[i].text)
+	}
+}
+
+// makeStore makes a small filestore: text, noise, an empty file, a checklist, an
+// empty folder.
+func makeStore(t testing.TB, dir string) {
+	t.Helper()
+	noise := make([]byte, 100_000)
+	for i := range noise {
+		noise[i] = byte(i * i >> 3)
+	}
+	for name, text := range map[string]string{
+		"ab/abcdef": strings.Repeat("a letter. ", 3000), "ab/ac": "", "00/0011": "\x89PNG\r\n\x1a\n" + string(noise), "checklist/ab/abcdef": "",
+	} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "checklist", "cd"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// archiveFiles gives the files of an archive's folder: as they are, but for lz4
+// and zstd their text.
+func archiveFiles(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	files := contents(t, dir)
+	a := openPath(t, dir)
+	for i := range a.TOC.Entries {
+		e := &a.TOC.Entries[i]
+		if !e.HadDumper || e.IsLargeObjects() {
+			continue
+		}
+		for _, suffix := range []string{".lz4", ".zst"} {
+			if _, ok := files[e.File+suffix]; !ok {
+				continue
+			}
+			r, err := a.Data(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[e.File+suffix] = string(text)
+		}
+	}
+	return files
+}
+
+// TestZip_OfArchive makes a zip of every archive and the archive of the zip
+// again: dump.sql is what pg_restore would print, the archive the same bytes.
+func TestZip_OfArchive(t *testing.T) {
+	store := t.TempDir()
+	makeStore(t, store)
+	for _, path := range archives(t) {
+		dir := t.TempDir()
+		zipped, back := filepath.Join(dir, "x.zip"), filepath.Join(dir, "back")
+		convert(t, Options{Source: path, Target: zipped, Filestore: store, RestrictKey: key, Sidecar: true, Jobs: 2})
+		members := readZip(t, zipped, false)
+		wantSame(t, path+": dump.sql", members[0].text, script(t, path, render.Options{NoOwner: true}))
+		if last := members[len(members)-1]; members[0].name != "dump.sql" || !strings.HasPrefix(last.name, "filestore/") {
+			t.Errorf("%s: first %s, last %s", path, members[0].name, last.name)
+		}
+		convert(t, Options{Source: zipped, Target: back, Compression: DefaultCompression, Jobs: 2})
+		if got, want := tree(t, filepath.Join(back, "filestore")), tree(t, store); !maps.Equal(got, want) {
+			t.Errorf("%s: filestore has %d files, want %d", path, len(got), len(want))
+		}
+		archive := filepath.Join(back, "dump")
+		check(t, archive)
+		if openPath(t, path).TOC.Header.Format == pgarchive.FormatCustom {
+			wantSame(t, path+": script of the archive", script(t, archive, render.Options{NoOwner: true}), members[0].text)
+			continue
+		}
+		if got, want := archiveFiles(t, archive), archiveFiles(t, path); !maps.Equal(got, want) {
+			for name := range want {
+				if got[name] != want[name] {
+					t.Errorf("%s: %s differs", path, name)
+				}
+			}
+			t.Errorf("%s: %d files of %d are the same", path, len(got), len(want))
+		}
+	}
+}
+
+// scripts gives plain scripts of several releases, with and without owners.
+func scripts(t testing.TB) map[string][]byte {
+	t.Helper()
+	paths, err := filepath.Glob("../dumpfmt/rebuild/testdata/*/*.sql.gz")
+	if err != nil || len(paths) < 10 {
+		t.Fatalf("%d scripts, %v", len(paths), err)
+	}
+	all := map[string][]byte{}
+	for _, path := range paths {
+		z, err := gzip.NewReader(bytes.NewReader(readFile(t, path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[path], err = io.ReadAll(z); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// makeZip writes a zip with Go's archive/zip.
+func makeZip(t testing.TB, path string, members []member) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(f)
+	for i, m := range members {
+		method := uint16(zip.Deflate)
+		if i%2 == 1 {
+			method = zip.Store
+		}
+		w, err := z.CreateHeader(&zip.FileHeader{Name: m.name, Method: method})
+		if err == nil {
+			_, err = w.Write(m.text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestZip_Foreign takes zips that others made, of every shape, to a folder and
+// back: all members come back in their order. A second time there and back goes
+// by odx's own members, and gives the same folder.
+func TestZip_Foreign(t *testing.T) {
+	manifest := member{"manifest.json", []byte("{\n    \"odoo_dump\": \"1\"}")}
+	file := func(name string) member { return member{name, []byte("content of " + name)} }
+	for path, text := range scripts(t) {
+		dump := member{"dump.sql", text}
+		shapes := map[string][]member{
+			"Odoo's":         {dump, manifest, file("filestore/b1/b2"), file("filestore/b1/b1"), file("filestore/a0/a1"), file("filestore/checklist/a0/a1")},
+			"in order":       {dump, manifest, file("filestore/a0/a1"), file("filestore/b1/b2")},
+			"dump only":      {dump},
+			"no manifest":    {dump, file("filestore/a0/a1")},
+			"folder on top":  {{"top/", nil}, file("top/filestore/a0/a1"), {"top/dump.sql", text}, {"top/manifest.json", manifest.text}},
+			"with folders":   {{"filestore/", nil}, {"filestore/a0/", nil}, file("filestore/a0/a1"), manifest, dump, {"empty/", nil}},
+			"other members":  {file("readme.txt"), dump, manifest, file("logs/odoo.log"), file("Readme.txt"), file("member-1"), file("filestore/a0/a1")},
+			"twice the same": {file("x"), dump, file("x"), manifest, file("filestore/a0/a1")},
+		}
+		if !strings.Contains(path, "pg15/") { // one release has to take every shape
+			shapes = map[string][]member{"Odoo's": shapes["Odoo's"]}
+		}
+		for shape, members := range shapes {
+			t.Run(shape+" "+filepath.Base(filepath.Dir(path))+" "+filepath.Base(path), func(t *testing.T) { throughFolder(t, members) })
+		}
+	}
+}
+
+func throughFolder(t *testing.T, members []member) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	makeZip(t, at("0.zip"), members)
+	convert(t, Options{Source: at("0.zip"), Target: at("1"), Compression: DefaultCompression, Jobs: 2})
+	check(t, filepath.Join(at("1"), "dump"))
+	convert(t, Options{Source: at("1"), Target: at("2.zip"), Sidecar: true, Jobs: 2})
+	wantMembers(t, "zip", readZip(t, at("2.zip"), false), members)
+	convert(t, Options{Source: at("2.zip"), Target: at("3"), Jobs: 2})
+	if got, want := tree(t, at("3")), tree(t, at("1")); !maps.Equal(got, want) {
+		t.Errorf("second folder has %d files, the first %d", len(got), len(want))
+		for name := range want {
+			if got[name] != want[name] {
+				t.Errorf("%s differs", name)
+			}
+		}
+	}
+	convert(t, Options{Source: at("3"), Target: at("4.zip"), Sidecar: true, Jobs: 2})
+	wantMembers(t, "second zip", readZip(t, at("4.zip"), true), readZip(t, at("2.zip"), true))
+}
+
+// TestZip_ArchiveChanged changes the archive that was made of a zip: what was
+// kept of the script does not fit any more and is not used, with a note.
+func TestZip_ArchiveChanged(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	text := scripts(t)["../dumpfmt/rebuild/testdata/pg15/cellar.sql.gz"]
+	makeZip(t, at("0.zip"), []member{{"dump.sql", text}})
+	convert(t, Options{Source: at("0.zip"), Target: at("1"), Compression: DefaultCompression})
+	a := openPath(t, at("1/dump"))
+	for i := range a.TOC.Entries {
+		if e := &a.TOC.Entries[i]; e.Desc == "COMMENT" {
+			e.Defn = pgarchive.Str(strings.Replace(e.Defn.String, " IS '", " IS 'changed ", 1))
+		}
+	}
+	if err := os.Remove(at("1/dump/toc.dat")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := writeTOC(at("1/dump"), a.TOC); err != nil {
+		t.Fatal(err)
+	}
+	r := convert(t, Options{Source: at("1"), Target: at("2.zip"), Sidecar: true})
+	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "was changed") {
+		t.Errorf("notes: %q", r.Notes)
+	}
+	if got := readZip(t, at("2.zip"), false)[0].text; !bytes.Contains(got, []byte(" IS 'changed ")) {
+		t.Error("dump.sql is not that of the changed archive")
+	}
+}
+
+// TestZip_DumpChanged puts another dump.sql into a zip of odx's.
+func TestZip_DumpChanged(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	convert(t, Options{Source: testdata + "/pg15/cellar", Target: at("0.zip"), RestrictKey: key, Sidecar: true})
+	members := readZip(t, at("0.zip"), true)
+	members[0].text = bytes.Replace(members[0].text, []byte(" IS '"), []byte(" IS 'changed "), 1)
+	makeZip(t, at("1.zip"), members)
+	r := convert(t, Options{Source: at("1.zip"), Target: at("2"), Compression: DefaultCompression})
+	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "dump.sql was changed") {
+		t.Errorf("notes: %q", r.Notes)
+	}
+	convert(t, Options{Source: at("2"), Target: at("3.zip")})
+	wantSame(t, "dump.sql", readZip(t, at("3.zip"), false)[0].text, members[0].text)
+}
+
+// TestZip_SameForAnyJobs holds the bytes to be the same on any number of cores.
+func TestZip_SameForAnyJobs(t *testing.T) {
+	dir := t.TempDir()
+	store := t.TempDir()
+	makeStore(t, store)
+	var want []byte
+	for _, jobs := range []int{1, 2, 8} {
+		target := filepath.Join(dir, fmt.Sprintf("%d.zip", jobs))
+		convert(t, Options{Source: testdata + "/pg17/kitchen.dump", Target: target, Filestore: store, RestrictKey: key, Sidecar: true, Jobs: jobs})
+		got := readFile(t, target)
+		if want == nil {
+			want = got
+		}
+		wantSame(t, fmt.Sprintf("%d jobs", jobs), got, want)
+	}
+}
+
+// TestZip_Damaged changes a byte at places all over a zip of odx's: the target
+// is refused, or what it says is what the source said.
+func TestZip_Damaged(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	convert(t, Options{Source: testdata + "/pg15/cellar", Target: at("0.zip"), RestrictKey: key, Sidecar: true})
+	good := readFile(t, at("0.zip"))
+	convert(t, Options{Source: at("0.zip"), Target: at("good")})
+	want := tree(t, at("good"))
+	refused := 0
+	for i := 0; i < len(good); i += 7 {
+		bad := bytes.Clone(good)
+		bad[i] ^= 0x41
+		if err := os.WriteFile(at("bad.zip"), bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Run(t.Context(), Options{Source: at("bad.zip"), Target: at("out"), TargetLayout: dumpfmt.LayoutFast, Compression: DefaultCompression})
+		if err != nil {
+			refused++
+			if !errors.Is(err, dumpfmt.ErrFormat) {
+				t.Errorf("byte %d: %v", i, err)
+			}
+			wantNothing(t, dir, "0.zip", "good", "bad.zip")
+			continue
+		}
+		got := tree(t, at("out"))
+		for name, text := range want {
+			if got[name] != text && name != "/odx.json" {
+				t.Errorf("byte %d: %s differs, and nobody noticed", i, name)
+			}
+		}
+		if err := os.RemoveAll(at("out")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refused < len(good)/7/2 {
+		t.Errorf("%d of %d were refused", refused, len(good)/7)
+	}
+}
+
+// TestZip_Truncated cuts a zip off.
+func TestZip_Truncated(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	convert(t, Options{Source: testdata + "/pg15/cellar", Target: at("0.zip"), RestrictKey: key, Sidecar: true})
+	good := readFile(t, at("0.zip"))
+	for n := 4; n < len(good); n += 101 {
+		if err := os.WriteFile(at("bad.zip"), good[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Run(t.Context(), Options{Source: at("bad.zip"), Target: at("out"), TargetLayout: dumpfmt.LayoutFast})
+		if !errors.Is(err, dumpfmt.ErrFormat) {
+			t.Errorf("%d of %d bytes: %v", n, len(good), err)
+		}
+		wantNothing(t, dir, "0.zip", "bad.zip")
+	}
+}
+
+const realZip = "../../shared/data/odoo19-standard.zip"
+
+// TestZip_RealOdoo takes the zip that a real Odoo 19 made to a folder and back.
+func TestZip_RealOdoo(t *testing.T) {
+	if _, err := os.Stat(realZip); errors.Is(err, fs.ErrNotExist) {
+		t.Skip("the real Odoo 19 backup is not there")
+	}
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	convert(t, Options{Source: realZip, Target: at("1"), Compression: DefaultCompression})
+	convert(t, Options{Source: at("1"), Target: at("2.zip"), Sidecar: true})
+	wantMembers(t, "zip", readZip(t, at("2.zip"), false), readZip(t, realZip, false))
+	convert(t, Options{Source: at("2.zip"), Target: at("3")})
+	if got, want := tree(t, at("3")), tree(t, at("1")); !maps.Equal(got, want) {
+		t.Errorf("second folder has %d files, the first %d", len(got), len(want))
+	}
+	convert(t, Options{Source: at("1"), Target: at("4.zip")})
+	wantMembers(t, "zip without odx's own members", readZip(t, at("4.zip"), true), readZip(t, realZip, true))
+}

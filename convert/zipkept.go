@@ -1,0 +1,137 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/odoozip"
+)
+
+// keptMembers adds the members that a zip had, in its order, and then files of
+// the filestore that are new since.
+func (w *zipWriter) keptMembers() error {
+	there := &nameSet{seed: maphash.MakeSeed()}
+	for k, err := range keptMembers(w.src.backup) {
+		if err != nil {
+			return err
+		}
+		if err := w.keptMember(k, there); err != nil {
+			return err
+		}
+	}
+	if w.places == nil && !w.dumpAdded {
+		return &dumpfmt.FormatError{Path: dumpfmt.KeptMembers, Offset: -1, Err: errors.New("no dump.sql among the members")}
+	}
+	if w.src.filestore == "" {
+		return nil
+	}
+	there.sort()
+	return w.addTree(w.src.filestore, w.top()+odoozip.FilestoreDir, there)
+}
+
+// top is the folder that the zip had everything in, "" for none.
+func (w *zipWriter) top() string {
+	if w.src.zip == nil {
+		return ""
+	}
+	return strings.TrimSuffix(w.src.zip.Dump, odoozip.DumpName)
+}
+
+func (w *zipWriter) keptMember(k keptMember, there *nameSet) error {
+	there.add(k.name)
+	switch {
+	case k.name == w.src.zip.Dump && k.file == k.name && !w.dumpAdded:
+		w.dumpAdded = true
+		return w.addDump(k.name)
+	case strings.HasSuffix(k.name, "/"):
+		return w.z.Add(odoozip.Header{Name: k.name, Modified: w.src.modified}, nil)
+	case k.file == dumpfmt.ManifestFile:
+		if w.src.manifest == nil {
+			return nil
+		}
+		return w.addBytes(k.name, w.src.manifest)
+	}
+	path := filepath.Join(w.src.backup, filepath.FromSlash(k.file))
+	if rel, ok := strings.CutPrefix(k.file, odoozip.FilestoreDir); ok {
+		if w.src.filestore == "" {
+			return nil
+		}
+		path = filepath.Join(w.src.filestore, filepath.FromSlash(rel))
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		w.c.note("%s is gone since the backup was made of %s", k.file, w.src.zip.Name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return w.addFile(path, k.name, info)
+}
+
+// addKept adds what was kept of a zip to odx's own members, so that the backup
+// comes back as it is.
+func (w *zipWriter) addKept() error {
+	if w.src.zip == nil || w.src.record == nil {
+		return nil
+	}
+	for _, name := range []string{dumpfmt.KeptScript, dumpfmt.KeptMembers} {
+		path := filepath.Join(w.src.backup, dumpfmt.KeptDir, name)
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		h := odoozip.Header{Name: w.top() + odoozip.OdxDir + dumpfmt.KeptDir + "/" + name, Modified: info.ModTime(), Length: info.Size()}
+		if err := w.z.Add(h, func() (io.ReadCloser, error) { return os.Open(path) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nameSet remembers names by 8 bytes each: of millions of names two are the
+// same with a probability of about 1 in 10^6 times 10^6.
+type nameSet struct {
+	seed   maphash.Seed
+	hashes []uint64
+}
+
+func (s *nameSet) add(name string) { s.hashes = append(s.hashes, maphash.String(s.seed, name)) }
+func (s *nameSet) sort()           { slices.Sort(s.hashes) }
+
+// has tells whether the name was added, after sort. A nil set has none.
+func (s *nameSet) has(name string) bool {
+	if s == nil {
+		return false
+	}
+	_, ok := slices.BinarySearch(s.hashes, maphash.String(s.seed, name))
+	return ok
+}
+
+// keepZip keeps of a zip what the backup's other files do not say.
+func (c *conversion) keepZip(ctx context.Context, dir string, z *odoozip.Reader, dump *odoozip.Member, list []keptMember, regular bool) (*dumpfmt.ZipRecord, error) {
+	record := &dumpfmt.ZipRecord{Name: filepath.Base(c.Source), Members: len(list), Dump: dump.Name}
+	if regular {
+		return record, nil
+	}
+	path := filepath.Join(dir, dumpfmt.KeptDir, dumpfmt.KeptMembers)
+	if err := errors.Join(ctx.Err(), os.MkdirAll(filepath.Dir(path), 0o700)); err != nil {
+		return nil, err
+	}
+	if err := writeMembers(path, list); err != nil {
+		return nil, fmt.Errorf("keep the list of members: %w", err)
+	}
+	return record, nil
+}

@@ -1,0 +1,217 @@
+package convert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
+	"odx/dumpfmt/render"
+)
+
+// zipSource is what a standard zip is made of.
+type zipSource struct {
+	archive   *pgarchive.Archive
+	script    scriptText
+	manifest  []byte            // nil for none
+	record    []byte            // odx.json as it lies in the backup; nil if there is none
+	digests   map[string]string // SHA-256 of data files by name, as the record has them
+	filestore string            // folder; "" for none
+	modified  time.Time         // of what has no file of its own
+
+	backup string             // folder of the members that were kept; "" for none
+	zip    *dumpfmt.ZipRecord // of the zip that it was made of; nil for none
+}
+
+// openZipSource gathers what goes into a zip.
+func (c *conversion) openZipSource(ctx context.Context, a *pgarchive.Archive) (*zipSource, error) {
+	s := &zipSource{archive: a, modified: a.TOC.Header.Time.Clock(), filestore: c.Filestore}
+	if c.plan.Source == dumpfmt.LayoutFast || c.plan.Source == dumpfmt.LayoutClickOdoo {
+		if err := s.readBeside(c.Source); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.chooseManifest(s); err != nil {
+		return nil, err
+	}
+	printed, err := render.New(a, render.Options{NoOwner: true, NoPrivileges: c.NoPrivileges, RestrictKey: c.RestrictKey})
+	if err != nil {
+		return nil, err
+	}
+	s.script = printed
+	if s.zip == nil {
+		return s, nil
+	}
+	return s, c.useKept(ctx, s, printed)
+}
+
+// readBeside reads what lies beside the archive.
+func (s *zipSource) readBeside(dir string) (err error) {
+	if store := filepath.Join(dir, dumpfmt.FilestoreDir); s.filestore == "" && isFolder(store) {
+		s.filestore = store
+	}
+	s.manifest, err = readOptional(filepath.Join(dir, dumpfmt.ManifestFile))
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, dumpfmt.RecordFile)
+	if s.record, err = readOptional(path); err != nil || s.record == nil {
+		return err
+	}
+	r, err := dumpfmt.ReadRecord(path)
+	if err != nil {
+		return err
+	}
+	s.digests = make(map[string]string, len(r.Archive.DataFiles))
+	for _, f := range r.Archive.DataFiles {
+		s.digests[f.Name] = f.SHA256
+	}
+	s.backup, s.zip = dir, r.Zip
+	return nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// readOptional reads a small file; nil if it is not there.
+func readOptional(path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// useKept takes the script that the archive was made of, if the archive still
+// is what was made of it.
+func (c *conversion) useKept(ctx context.Context, s *zipSource, printed *render.Script) error {
+	if s.zip.Script == nil {
+		return nil
+	}
+	same, err := s.isUnchanged(ctx, c.Jobs)
+	if err != nil {
+		return err
+	}
+	if !same || c.NoPrivileges || c.RestrictKey != "" {
+		if !same {
+			c.note("the archive was changed since it was made of %s: dump.sql is printed from it, and the digests in odx.json are not used", s.zip.Name)
+		}
+		s.digests, s.record = nil, nil
+		return nil
+	}
+	s.script = &keptScript{
+		path: filepath.Join(s.backup, dumpfmt.KeptDir, dumpfmt.KeptScript), record: s.zip.Script,
+		entries: s.archive.TOC.ByID(), data: printed,
+	}
+	return nil
+}
+
+// isUnchanged compares all files of the archive with the record's digests.
+func (s *zipSource) isUnchanged(ctx context.Context, jobs int) (bool, error) {
+	files, err := s.archive.Files()
+	if err != nil {
+		return false, err
+	}
+	if len(files) != len(s.digests) {
+		return false, nil
+	}
+	errDiffers := errors.New("differs")
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(jobs)
+	for _, f := range files {
+		g.Go(func() error {
+			d, err := dumpfmt.DigestFile(ctx, filepath.Join(s.archive.Path(), f.Name))
+			if err == nil && d.SHA256 != s.digests[f.Name] {
+				err = errDiffers
+			}
+			return err
+		})
+	}
+	err = g.Wait()
+	if errors.Is(err, errDiffers) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// chooseManifest takes the manifest that is named, else the one that lies
+// beside the archive, else makes one of the archive's own rows.
+func (c *conversion) chooseManifest(s *zipSource) (err error) {
+	if c.Manifest != "" {
+		if s.manifest, err = os.ReadFile(c.Manifest); err != nil {
+			return err
+		}
+		if !json.Valid(s.manifest) {
+			return &dumpfmt.FormatError{Path: c.Manifest, Offset: -1, Err: errors.New("not JSON")}
+		}
+		return nil
+	}
+	if s.manifest != nil || s.zip != nil { // a zip without a manifest stays one
+		return nil
+	}
+	made, err := makeManifest(s.archive)
+	if err != nil {
+		return fmt.Errorf("make manifest.json of the dump's ir_module_module: %w", err)
+	}
+	if made == nil {
+		c.note("no manifest.json: the database is not Odoo's, or its modules were not dumped")
+		return nil
+	}
+	s.manifest = made.Encode()
+	c.note("manifest.json was made of the dump's ir_module_module rows")
+	return nil
+}
+
+// makeManifest makes the manifest that Odoo would have written; nil if the
+// archive has no rows that say so.
+func makeManifest(a *pgarchive.Archive) (*dumpfmt.Manifest, error) {
+	var modules []dumpfmt.Module
+	var series dumpfmt.Series
+	for i := range a.TOC.Entries {
+		e := &a.TOC.Entries[i]
+		if e.Desc != pgarchive.DescTableData || e.Tag != "ir_module_module" || e.Namespace.String != "public" || !e.HadDumper {
+			continue
+		}
+		for row, err := range a.CopyRows(e, "name", "state", "latest_version") {
+			if err != nil {
+				return nil, err
+			}
+			name, state, version := row[0].String, row[1].String, row[2]
+			if name == "base" {
+				series, _ = dumpfmt.ParseSeries(version.String)
+			}
+			if state == "installed" {
+				modules = append(modules, dumpfmt.Module{Name: name, Version: dumpfmt.NullString(version)})
+			}
+		}
+		m := dumpfmt.NewManifest(a.TOC.Header.Database.String, series, versionNumber(a.TOC.Header.ServerVersion.String), modules)
+		return &m, nil
+	}
+	return nil, nil
+}
+
+// versionNumber makes 150020 of "15.20 (Debian 15.20-0+deb12u1)", as
+// server_version_num has it.
+func versionNumber(text string) int {
+	text, _, _ = strings.Cut(text, " ")
+	major, minor, _ := strings.Cut(text, ".")
+	a, _ := strconv.Atoi(major)
+	b, _ := strconv.Atoi(minor)
+	return a*10000 + b
+}
+
+func (c *conversion) note(format string, args ...any) {
+	c.report.Notes = append(c.report.Notes, fmt.Sprintf(format, args...))
+}

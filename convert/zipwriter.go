@@ -1,0 +1,236 @@
+package convert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/deflate"
+	"odx/dumpfmt/odoozip"
+	"odx/dumpfmt/pgarchive"
+)
+
+// zipWriter writes one zip.
+type zipWriter struct {
+	src   *zipSource
+	c     *conversion
+	sizes map[pgarchive.DumpID]int64
+
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	z         *odoozip.Writer
+	sides     errgroup.Group // joins dump.sql while other members are added
+	places    *odoozip.Places
+	count     int64 // members below filestore/
+	dumpAdded bool
+}
+
+// write writes dump.sql, manifest.json, the filestore and odx's own members, or
+// what a zip had that the backup was made of, in its order. The files are
+// deflated ahead while dump.sql is being joined.
+func (w *zipWriter) write(ctx context.Context, out io.Writer) (err error) {
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	defer w.cancel(nil)
+	if w.z, err = odoozip.NewWriter(w.ctx, out, odoozip.Options{Jobs: w.c.Jobs}); err != nil {
+		return err
+	}
+	defer w.z.Abort()
+	if err := w.members(); err != nil {
+		w.cancel(err)
+		return errors.Join(err, w.sides.Wait())
+	}
+	if err := w.sides.Wait(); err != nil {
+		return err
+	}
+	if w.c.Sidecar && w.src.archive.TOC.Header.Format != pgarchive.FormatCustom {
+		if err := w.writeSidecar(w.places); err != nil {
+			return err
+		}
+	}
+	if err := w.z.Close(); err != nil {
+		return err
+	}
+	w.c.report.TargetBytes, w.c.report.ScriptBytes, w.c.report.DataBytes = w.z.Written(), w.places.Length, w.places.Length
+	return nil
+}
+
+// members adds all members but odx's own.
+func (w *zipWriter) members() error {
+	if w.src.zip != nil && isFile(filepath.Join(w.src.backup, dumpfmt.KeptDir, dumpfmt.KeptMembers)) {
+		return w.keptMembers()
+	}
+	if err := w.addDump(odoozip.DumpName); err != nil {
+		return err
+	}
+	if w.src.manifest != nil {
+		if err := w.addBytes(odoozip.ManifestName, w.src.manifest); err != nil {
+			return err
+		}
+	}
+	if w.src.filestore == "" {
+		return nil
+	}
+	return w.addTree(w.src.filestore, odoozip.FilestoreDir, nil)
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// addDump starts to join dump.sql. Other members can be added meanwhile.
+func (w *zipWriter) addDump(name string) error {
+	dump, err := w.z.CreateRaw(odoozip.Header{Name: name, Modified: w.src.modified, Length: -1}, odoozip.Deflate)
+	if err != nil {
+		return err
+	}
+	w.sides.Go(func() error {
+		err := w.joinDump(dump)
+		if err != nil {
+			w.cancel(err) // so that who adds members does not wait for this one
+		}
+		return err
+	})
+	return nil
+}
+
+func (w *zipWriter) joinDump(dump *odoozip.RawMember) error {
+	j, err := deflate.NewJoiner(dump, deflate.Options{Jobs: w.c.Jobs})
+	if err != nil {
+		return err
+	}
+	defer j.Abort()
+	joiner := &scriptJoiner{ctx: w.ctx, joiner: j, archive: w.src.archive, script: w.src.script, digests: w.src.digests,
+		places: &odoozip.Places{Format: odoozip.PlacesFormat},
+		done:   func(e *pgarchive.Entry) { w.c.Meter.Add(w.sizes[e.ID]); w.c.Meter.Item() }}
+	if err := joiner.join(w.c.Jobs); err != nil {
+		return err
+	}
+	w.places = joiner.places
+	return dump.Close(w.places.CRC, w.places.Length)
+}
+
+func (w *zipWriter) addBytes(name string, data []byte) error {
+	return w.z.Add(odoozip.Header{Name: name, Modified: w.src.modified, Length: int64(len(data))},
+		func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil })
+}
+
+// addTree adds all files below a folder, by name, but for those that are there
+// already. A folder that is empty is added itself.
+func (w *zipWriter) addTree(root, prefix string, there *nameSet) error {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(root, e.Name())
+		info, err := os.Stat(path) // follows a link within the filestore
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue // it went meanwhile, or is a link to nothing
+		case err != nil:
+			return err
+		case info.IsDir() && e.Type()&fs.ModeSymlink == 0:
+			err = w.addFolder(path, prefix+e.Name()+"/", info, there)
+		case info.Mode().IsRegular() && there.has(prefix+e.Name()):
+			w.count++
+		case info.Mode().IsRegular():
+			err = w.addFile(path, prefix+e.Name(), info)
+		default:
+			w.c.note("%s%s is no file and was left out", prefix, e.Name())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *zipWriter) addFolder(path, name string, info fs.FileInfo, there *nameSet) error {
+	before := w.count
+	if err := w.addTree(path, name, there); err != nil {
+		return err
+	}
+	if w.count > before || there.has(name) {
+		return nil
+	}
+	w.count++
+	return w.z.Add(odoozip.Header{Name: name, Modified: info.ModTime()}, nil)
+}
+
+func (w *zipWriter) addFile(path, name string, info fs.FileInfo) error {
+	if err := w.ctx.Err(); err != nil {
+		return context.Cause(w.ctx)
+	}
+	if err := odoozip.CheckName(name); err != nil {
+		return &dumpfmt.FormatError{Path: path, Offset: -1, Err: fmt.Errorf("cannot be a member of a zip: %w", err)}
+	}
+	w.count++
+	w.c.report.Files++
+	w.c.report.FileBytes += info.Size()
+	return w.z.Add(odoozip.Header{Name: name, Modified: info.ModTime(), Length: info.Size()},
+		func() (io.ReadCloser, error) { return os.Open(path) })
+}
+
+// writeSidecar writes odx's own members: what gives the backup back byte for
+// byte, and is not in the others. A custom-format archive has none: no folder
+// was there that could come back.
+func (w *zipWriter) writeSidecar(places *odoozip.Places) error {
+	joined := map[string]bool{}
+	for _, f := range places.Files {
+		joined[f.Name] = true
+	}
+	if w.src.record != nil {
+		if err := w.addBytes(w.top()+odoozip.RecordName, w.src.record); err != nil {
+			return err
+		}
+	}
+	if err := w.addArchiveFiles(joined, places); err != nil {
+		return err
+	}
+	if err := w.addKept(); err != nil {
+		return err
+	}
+	data, err := places.Encode()
+	if err != nil {
+		return err
+	}
+	return w.addBytes(w.top()+odoozip.PlacesName, data)
+}
+
+// addArchiveFiles adds the files of the archive whose content dump.sql does not
+// have in a form that gives them back: the table of contents, and large objects
+// with their lists.
+func (w *zipWriter) addArchiveFiles(joined map[string]bool, places *odoozip.Places) error {
+	files, err := w.src.archive.Files()
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if joined[f.Name] {
+			continue
+		}
+		path := filepath.Join(w.src.archive.Path(), f.Name)
+		h := odoozip.Header{Name: w.top() + odoozip.ArchiveDir + f.Name, Modified: w.src.modified, Length: f.Size}
+		if err := w.z.Add(h, func() (io.ReadCloser, error) { return os.Open(path) }); err != nil {
+			return err
+		}
+		digest, err := dumpfmt.DigestFile(w.ctx, path)
+		if err != nil {
+			return err
+		}
+		if want := w.src.digests[f.Name]; want != "" && want != digest.SHA256 {
+			return &dumpfmt.FormatError{Path: f.Name, Offset: -1, Err: errors.New("content differs from the SHA-256 in odx.json")}
+		}
+		places.Files = append(places.Files, odoozip.FilePlace{Name: f.Name, Bytes: digest.Bytes, SHA256: digest.SHA256})
+	}
+	return nil
+}

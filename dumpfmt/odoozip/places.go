@@ -1,0 +1,140 @@
+package odoozip
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"odx/dumpfmt"
+)
+
+// PlacesName is the member that says where in dump.sql the data files of an
+// archive are. ArchiveDir is where those stand that are not in dump.sql in a
+// form that gives them back.
+const (
+	PlacesName = OdxDir + "places.json"
+	RecordName = OdxDir + dumpfmt.RecordFile
+	ArchiveDir = OdxDir + dumpfmt.ArchiveDir + "/"
+)
+
+// PlacesFormat is the version of places.json that this package writes. A newer
+// one is passed over, as if it were not there.
+const PlacesFormat = 1
+
+// Places is places.json: how to get the archive back that dump.sql was made
+// from. It holds for the dump.sql that Size, CRC and Length fit, and for no
+// other.
+type Places struct {
+	Format int    `json:"odx_places"`
+	Size   int64  `json:"size"` // of dump.sql's data, in bytes
+	CRC    uint32 `json:"crc32"`
+	Length int64  `json:"length"` // of dump.sql's text
+	// Files are all files of the archive, in the order of their text in
+	// dump.sql; those without a place there are members below odx/dump/.
+	Files []FilePlace `json:"files"`
+}
+
+// FilePlace says where the content of one file is. One of its parts is set, or
+// none: then the file is the member odx/dump/NAME.
+type FilePlace struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256,omitempty"` // of the file; "" if Text gives another file with the same text
+
+	// Pieces is set for a file that deflate.Writer made.
+	Pieces *Place `json:"pieces,omitempty"`
+	// Members is set for any other gzip file.
+	Members []MemberPlace `json:"members,omitempty"`
+	Zeros   int64         `json:"zeros,omitempty"` // bytes after the last member
+	// Text is set for a file of another compression.
+	Text *Place `json:"text,omitempty"`
+}
+
+// Place is a part of dump.sql's data, as deflate.Part describes it: whole bytes
+// that can be inflated without what stands before them.
+type Place struct {
+	Offset int64  `json:"offset"`
+	Size   int64  `json:"size"`
+	CRC    uint32 `json:"crc32"`
+	Length int64  `json:"length"` // of the text
+}
+
+// MemberPlace is a gzip member, with what joining took off it.
+type MemberPlace struct {
+	Place
+	Header  []byte `json:"header"`
+	Last    int64  `json:"last"`
+	Bits    int64  `json:"bits"`
+	Padding byte   `json:"padding,omitempty"`
+}
+
+// Encode gives the content of the member.
+func (p *Places) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", " ")
+	err := e.Encode(p)
+	return b.Bytes(), err
+}
+
+// MaxPlaces is the largest places.json that is read, in bytes: some 300 for
+// each of a million files.
+const MaxPlaces = 512 << 20
+
+// ParsePlaces reads the content of the member and makes sure that every place
+// is within the data. A newer format gives an error that matches
+// dumpfmt.ErrUnsupported.
+func ParsePlaces(data []byte) (*Places, error) {
+	fail := func(err error) error {
+		return &dumpfmt.FormatError{Path: PlacesName, Offset: -1, Err: err}
+	}
+	var p Places
+	if err := json.Unmarshal(data, &p); err != nil {
+		return nil, fail(err)
+	}
+	if p.Format != PlacesFormat {
+		return nil, fail(fmt.Errorf("format %d of the places is %w", p.Format, dumpfmt.ErrUnsupported))
+	}
+	seen := make(map[string]bool, len(p.Files))
+	for i := range p.Files {
+		f := &p.Files[i]
+		if err := p.check(f, seen[f.Name]); err != nil {
+			return nil, fail(fmt.Errorf("file %d, %.80q: %w", i, f.Name, err))
+		}
+		seen[f.Name] = true
+	}
+	return &p, nil
+}
+
+// check finds what cannot be in a file's place.
+func (p *Places) check(f *FilePlace, twice bool) error {
+	if err := CheckName(f.Name); err != nil || bytes.ContainsRune([]byte(f.Name), '/') {
+		return errors.Join(errors.New("not the name of a file in an archive"), err)
+	}
+	if twice {
+		return errors.New("named twice")
+	}
+	var all []Place
+	if f.Pieces != nil {
+		all = append(all, *f.Pieces)
+	}
+	if f.Text != nil {
+		all = append(all, *f.Text)
+	}
+	for _, m := range f.Members {
+		all = append(all, m.Place)
+		if m.Bits < 0 || m.Bits > 8*m.Size || m.Last < -1 || m.Last >= m.Bits {
+			return errors.New("a member's bits are outside of its data")
+		}
+	}
+	if len(all) > 1 && len(all) != len(f.Members) {
+		return errors.New("more than one kind of place")
+	}
+	for _, place := range all {
+		if place.Offset < 0 || place.Size < 0 || place.Length < 0 || place.Offset > p.Size-place.Size || place.Length > p.Length {
+			return errors.New("a place outside of dump.sql")
+		}
+	}
+	return nil
+}
