@@ -3,12 +3,17 @@
 //
 // # What is kept
 //
-//	from \ to            script                      directory-format archive
-//	script               -                           rebuilt
-//	directory format     printed                     recoded
-//	custom format        printed                     recoded
-//	fast layout          printed, its archive only   recoded, its archive only
-//	click-odoo folder    printed, its archive only   recoded, its archive only
+//	from \ to            script      archive     Odoo zip    fast layout
+//	script               -           rebuilt     -           -
+//	directory format     printed     recoded     joined      -
+//	custom format        printed     recoded     joined      -
+//	fast layout          printed*    recoded*    joined      -
+//	click-odoo folder    printed*    recoded*    joined      -
+//	Odoo zip             -           -           -           cut or rebuilt
+//
+// * The archive only: the other files of a fast layout or click-odoo folder
+// (manifest, filestore, odx.json) have no place in these targets. A report
+// names what was left out.
 //
 // printed: The script is byte for byte what pg_restore -f - of the release
 // whose pg_dump made the archive prints, with the options given. What only an
@@ -24,13 +29,29 @@
 // and the data are the same bytes, compressed anew. Of the table of contents
 // the header's compression, the names of data files and the offsets change.
 //
-// The other files of a fast layout or click-odoo folder (manifest, filestore,
-// odx.json) have no place in these targets. A report names what was left out.
+// joined: dump.sql is what printing without owners gives, or what the archive
+// was rebuilt from if that was kept and the archive is unchanged. gzip data
+// files stand in it as they are, compressed; anything else is deflated. The
+// filestore's files keep content and times. odx's own members (below odx/, last)
+// have what dump.sql cannot say: the table of contents, large objects, odx.json,
+// what was kept, and where the data files are in dump.sql's data.
+//
+// cut: The archive comes back from these places as it was, gzip files to the
+// byte, others with the same text. odx's members are used only where dump.sql
+// has the size, length and CRC-32 that they name.
+//
+// rebuilt from a zip: As above, and besides what the archive does not say is
+// kept: the script's SQL in kept/script.sql.gz, members that belong to neither
+// dump nor filestore in extra/, names and order of the members in
+// kept/members.gz. With them all members come back byte for byte.
 //
 // # Work and memory
 //
 //	printed   one reader decodes, one file is written
 //	rebuilt   one reader scans the script, Jobs goroutines compress
+//	joined    Jobs workers look at data files ahead of the one that joins them;
+//	          Jobs deflate SQL, and Jobs the filestore ahead of being written
+//	cut       Jobs workers, each with a data file; Jobs extract the filestore
 //	recoded   Jobs workers, each with a data file: one goroutine decodes, one
 //	          or two compress
 //

@@ -109,7 +109,7 @@ var createDatabase = regexp.MustCompile(`(LOCALE_PROVIDER|LC_COLLATE|LC_CTYPE|IC
 // locale tells what the source database had: from odx.json, else from the
 // archive's DATABASE entry.
 func (s *source) locale() (locale, bool) {
-	if s.record != nil {
+	if s.record != nil && s.record.Database.Collate != "" { // a record made of a zip does not know
 		d := s.record.Database
 		return locale{provider: d.LocaleProvider, collate: d.Collate, ctype: d.Ctype, locale: d.Locale}, true
 	}
