@@ -18,8 +18,8 @@ const (
 	OdxDir       = "odx/"
 )
 
-// maxName is the longest name in bytes: its length is a 16-bit number.
-const maxName = 1<<16 - 1
+// maxName is the longest name in bytes: no system takes a longer path.
+const maxName = 4096
 
 // Kind says what a member is to Odoo and to odx.
 type Kind uint8
