@@ -193,10 +193,12 @@ func (b *builder) define(it *item) error {
 			err = b.defineBlob(it)
 		}
 	}
+	if err == nil {
+		err = b.defaults(it)
+	}
 	if err != nil {
 		return b.failAt(it, err)
 	}
-	b.defaults(it)
 	it.text = "" // what is still of use is in the entry
 	if s := &it.subject; s.relkind == 'r' || s.relkind == 'f' || s.relkind == 'p' {
 		k := key{sanitize(s.schema), sanitize(s.name)}

@@ -1,28 +1,46 @@
 package rebuild
 
 import (
+	"errors"
 	"strings"
 
 	"odx/dumpfmt/pgarchive"
 )
 
 // defaults gives the entry its tablespace, access method and relkind.
-func (b *builder) defaults(it *item) {
+func (b *builder) defaults(it *item) error {
 	e := &it.entry
 	s := &it.subject
 	if s.relkind != 0 && b.groups() {
 		e.RelKind = s.relkind
 	}
-	isTable := e.Desc == pgarchive.DescTable && s.relkind == 'r' || e.Desc == descMatView
-	if isTable {
+	if e.Desc == pgarchive.DescTable && s.relkind == 'r' || e.Desc == descMatView {
 		e.TableAM = it.am
 	}
-	hasSpace := e.Desc == pgarchive.DescTable || e.Desc == descMatView || e.Desc == descIndex ||
-		e.Desc == descConstraint && s.hasIndex || e.Desc == descForeignTable && b.major == oldestMajor
-	named := it.namedSpace()
-	if hasSpace && it.space.Valid && (it.space.String == "" || named || it.spaceIs) {
-		e.Tablespace = it.space
+	if !b.canHaveSpace(it) {
+		return nil
 	}
+	switch {
+	case it.space.Valid && (it.space.String == "" || it.spaceIs || it.namedSpace()):
+		e.Tablespace = it.space
+	case strings.Contains(e.Owner.String, spacePart) && !e.DropStmt.Valid:
+		return errors.New("header names another tablespace than the one that was set")
+	}
+	return nil
+}
+
+// canHaveSpace tells whether entries such as this one have a tablespace. Those
+// of the default one have an empty name, all others NULL.
+func (b *builder) canHaveSpace(it *item) bool {
+	switch it.entry.Desc {
+	case pgarchive.DescTable, descMatView, descIndex:
+		return true
+	case descConstraint:
+		return it.subject.hasIndex
+	case descForeignTable:
+		return b.major == oldestMajor // so does 13
+	}
+	return false
 }
 
 // namedSpace tells whether the header names the default tablespace.
