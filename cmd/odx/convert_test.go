@@ -215,6 +215,23 @@ func interruptConvert(t *testing.T, source, target string, sig os.Signal, after 
 	return cmd.ProcessState.ExitCode()
 }
 
+// TestConvert_Killed kills odx outright: odx clean finds what stays.
+func TestConvert_Killed(t *testing.T) {
+	big := bigArchive(t, 40<<20)
+	for _, name := range []string{"x.sql", "x"} {
+		dir := t.TempDir()
+		if code := interruptConvert(t, big, filepath.Join(dir, name), os.Kill, 0); code == exitOK {
+			t.Fatal("it was done before it was killed")
+		}
+		left := mustReadDir(t, dir)
+		if len(left) != 1 || !strings.HasPrefix(left[0], dumpfmt.TempPrefix) {
+			t.Errorf("%q was left", left)
+		}
+		runWithoutServer(t, "clean", dir, "--no-server", "--yes").want(t, exitOK, "removed f", left[0])
+		wantOnly(t, dir)
+	}
+}
+
 // makeFast makes a small backup in the fast layout.
 func makeFast(t *testing.T, dir string) {
 	t.Helper()
