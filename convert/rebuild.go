@@ -91,9 +91,25 @@ func (c *conversion) rebuildIn(dir string, script io.Reader, o scriptOptions) (*
 	c.describeTOC(result.TOC)
 	c.report.TargetBytes += out.bytes
 	c.report.DataBytes = out.text
+	if o.keep == nil {
+		c.describeFrame(&result.Frame)
+	}
 	c.describeArchive(result.TOC)
 	files := append(slices.Clone(out.files[data:]), out.files[:data]...)
 	return &rebuilt{toc: result.TOC, files: files, script: s.script}, nil
+}
+
+// describeFrame fills in what is to be known of the script: what makes a script
+// of the archive another one.
+func (c *conversion) describeFrame(f *rebuild.Frame) {
+	r := &c.report
+	r.RestrictKey = f.RestrictKey
+	if f.Verbose || f.Started != "" {
+		r.Notes = append(r.Notes, "the comments of --verbose are not in the archive")
+	}
+	if f.Connect != "" {
+		r.Notes = append(r.Notes, "the script makes its database (--create); of the archive, pg_restore --create does that")
+	}
 }
 
 // describeArchive fills in what is to be known of an archive that was written.

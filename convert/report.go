@@ -18,7 +18,8 @@ type Report struct {
 	Files        int64  `json:"files,omitempty"`        // of the filestore
 	FileBytes    int64  `json:"file_bytes,omitempty"`
 	TargetBytes  int64  `json:"target_bytes"`
-	Compression  string `json:"compression,omitempty"` // of an archive's data files
+	Compression  string `json:"compression,omitempty"`  // of an archive's data files
+	RestrictKey  string `json:"restrict_key,omitempty"` // of the script, read or written
 
 	// LeftOut names files of the source that the target has no place for.
 	LeftOut []string `json:"left_out,omitempty"`

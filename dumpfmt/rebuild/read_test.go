@@ -39,7 +39,7 @@ func (s *memorySink) open(name string) (io.WriteCloser, error) {
 	return &memoryStream{sink: s, name: name}, nil
 }
 
-func (s *memorySink) Table(id pgarchive.DumpID) (io.WriteCloser, error) {
+func (s *memorySink) Table(id pgarchive.DumpID, _ int64) (io.WriteCloser, error) {
 	return s.open(fmt.Sprintf("table %d", id))
 }
 

@@ -45,6 +45,8 @@
 //	17          more reserved words; transaction_timeout; large objects in
 //	            groups; access method of partitioned tables
 //	18          "Statistics for" in the comments of STATISTICS DATA
+//	13.19, 14.16, 15.11, 16.7, 17.3, 18.0
+//	            bytes of a name that are not valid UTF-8 are replaced
 //	13.22, 14.19, 15.14, 16.10, 17.6, 18.0
 //	            \restrict
 //
@@ -55,6 +57,6 @@
 // # Not supported
 //
 // Options of pg_restore other than the two above, --create among them. Names
-// are not checked against the encoding: recent releases of pg_restore replace
-// bytes in an identifier that are not valid in it.
+// in multibyte encodings other than UTF-8 are not checked; pg_dump has them from
+// the server, which lets none in that is not valid.
 package render

@@ -1,11 +1,16 @@
 package render
 
-import "odx/dumpfmt/pgarchive"
+import (
+	"cmp"
+
+	"odx/dumpfmt/pgarchive"
+)
 
 // printer makes the text of a script.
 type printer struct {
 	s        *Script
 	reserved map[string]bool
+	checked  bool // names are UTF-8, and what is not valid is replaced
 	yield    func(Piece, error) bool
 	stopped  bool // yield returned false
 	buf      []byte
@@ -71,7 +76,7 @@ func (p *printer) settings() {
 	if p.s.release.hasTransactionTimeout() {
 		p.text("SET transaction_timeout = 0;\n")
 	}
-	p.text("SET client_encoding = '", s.encoding, "';\n")
+	p.text("SET client_encoding = '", cmp.Or(s.encoding, "SQL_ASCII"), "';\n")
 	if s.stdStrings {
 		p.text("SET standard_conforming_strings = on;\n")
 	} else {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // reservedSince gives, by the release from which on it holds, the words that
@@ -50,17 +51,29 @@ func (p *printer) ident(name string) {
 		return
 	}
 	p.buf = append(p.buf, '"')
-	for rest := name; ; {
-		before, after, found := strings.Cut(rest, `"`)
-		p.buf = append(p.buf, before...)
-		if !found {
-			break
+	for len(name) > 0 {
+		n := 1
+		switch {
+		case name[0] == '"':
+			p.buf = append(p.buf, '"', '"')
+		case name[0] < utf8.RuneSelf || !p.checked:
+			p.buf = append(p.buf, name[0])
+		default:
+			var r rune
+			if r, n = utf8.DecodeRuneInString(name); r == utf8.RuneError && n == 1 {
+				p.text(invalidCharacter)
+				break
+			}
+			p.text(name[:n])
 		}
-		p.buf = append(p.buf, `""`...)
-		rest = after
+		name = name[n:]
 	}
 	p.buf = append(p.buf, '"')
 }
+
+// invalidCharacter stands for a byte of a name that is not valid UTF-8, so that
+// the server refuses the name (pg_encoding_set_invalid).
+const invalidCharacter = "\xc0 "
 
 // isPlain tells whether a name consists of what needs no quotes.
 func isPlain(name string) bool {

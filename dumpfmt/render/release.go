@@ -43,8 +43,18 @@ func newestMajor(v pgarchive.Version) int {
 // firstRestrict gives the first minor release with \restrict (CVE-2025-8714).
 var firstRestrict = map[int]int{13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
 
-func (r release) hasRestrict() bool {
-	if minor, ok := firstRestrict[r.major]; ok {
+func (r release) hasRestrict() bool { return r.since(firstRestrict) }
+
+// firstChecked gives the first minor release that replaces bytes in a name that
+// are not valid in the encoding (CVE-2025-1094).
+var firstChecked = map[int]int{13: 19, 14: 16, 15: 11, 16: 7, 17: 3}
+
+func (r release) checksNames() bool { return r.since(firstChecked) }
+
+// since tells whether a release has what came with minor releases, and with all
+// of 18.
+func (r release) since(minors map[int]int) bool {
+	if minor, ok := minors[r.major]; ok {
 		return r.minor >= minor
 	}
 	return r.major >= 18

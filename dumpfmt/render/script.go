@@ -36,8 +36,8 @@ type Script struct {
 
 // special is what the entries say that stand for the whole dump.
 type special struct {
-	encoding   string
-	stdStrings bool // standard_conforming_strings is on
+	encoding   string // "" without an entry that says it
+	stdStrings bool   // standard_conforming_strings is on
 	searchPath pgarchive.NullString
 }
 
@@ -48,7 +48,6 @@ func New(a *pgarchive.Archive, opts Options) (*Script, error) {
 	if err := s.chooseKey(); err != nil {
 		return nil, err
 	}
-	s.special.encoding = "SQL_ASCII"
 	for i := range a.TOC.Entries {
 		e := &a.TOC.Entries[i]
 		if err := s.readSpecial(e); err != nil {
@@ -97,6 +96,12 @@ func randomKey() string {
 			}
 		}
 	}
+}
+
+// checksUTF8 tells whether names are taken for UTF-8 and checked, as they are
+// too where nothing says what they are.
+func (s *Script) checksUTF8() bool {
+	return s.release.checksNames() && (s.special.encoding == "" || s.special.encoding == "UTF8")
 }
 
 // The kinds of entries that are not printed but say something of the script.
@@ -162,7 +167,7 @@ const pieceSize = 64 << 10
 // An error, always a *dumpfmt.FormatError, ends it.
 func (s *Script) Pieces() iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
-		p := &printer{s: s, reserved: reservedWords(s.release), yield: yield}
+		p := &printer{s: s, reserved: reservedWords(s.release), checked: s.checksUTF8(), yield: yield}
 		if err := p.script(); err != nil {
 			yield(Piece{}, err)
 		}
