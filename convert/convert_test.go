@@ -125,7 +125,7 @@ func TestRun_Print(t *testing.T) {
 }
 
 // compressions are all that data files can have.
-var compressions = []string{"none", "gzip:1", "gzip:9", "lz4", "lz4:3", "zstd:3", "zstd:19"}
+var compressions = []string{"none", "gzip:1", "gzip:9", "lz4", "lz4:3", "zstd:3", "zstd:9"}
 
 func compression(t testing.TB, text string) Compression {
 	t.Helper()
@@ -140,19 +140,18 @@ func compression(t testing.TB, text string) Compression {
 // prints those again.
 func TestRun_RoundTrip(t *testing.T) {
 	for i, path := range archives(t) {
-		for _, noOwner := range []bool{false, true} {
-			dir := t.TempDir()
-			first, folder, second := filepath.Join(dir, "a.sql"), filepath.Join(dir, "folder"), filepath.Join(dir, "b.sql")
-			convert(t, Options{Source: path, Target: first, NoOwner: noOwner, RestrictKey: key})
-			c := compressions[i%len(compressions)]
-			r := convert(t, Options{Source: first, Target: folder, Compression: compression(t, c), Jobs: 1 + i%3})
-			check(t, folder)
-			if r.Compression != c || r.TargetBytes != folderSize(t, folder) || r.Tables == 0 {
-				t.Errorf("%s: report %+v", path, r)
-			}
-			convert(t, Options{Source: folder, Target: second, NoOwner: noOwner, RestrictKey: key})
-			wantSame(t, path, readFile(t, second), readFile(t, first))
+		noOwner := i%2 == 0
+		dir := t.TempDir()
+		first, folder, second := filepath.Join(dir, "a.sql"), filepath.Join(dir, "folder"), filepath.Join(dir, "b.sql")
+		convert(t, Options{Source: path, Target: first, NoOwner: noOwner, RestrictKey: key})
+		c := compressions[i%len(compressions)]
+		r := convert(t, Options{Source: first, Target: folder, Compression: compression(t, c), Jobs: 1 + i%3})
+		check(t, folder)
+		if r.Compression != c || r.TargetBytes != folderSize(t, folder) || r.Tables == 0 {
+			t.Errorf("%s: report %+v", path, r)
 		}
+		convert(t, Options{Source: folder, Target: second, NoOwner: noOwner, RestrictKey: key})
+		wantSame(t, path, readFile(t, second), readFile(t, first))
 	}
 }
 

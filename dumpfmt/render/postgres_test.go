@@ -133,7 +133,7 @@ func compareWithRestore(t *testing.T, name string, a *pgarchive.Archive, variant
 func archives(t testing.TB) []string {
 	t.Helper()
 	var paths []string
-	for _, root := range []string{"../pgarchive/testdata", sharedFixtures} {
+	for _, root := range []string{"../pgarchive/testdata", "testdata", sharedFixtures} {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil:

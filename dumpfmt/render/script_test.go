@@ -3,19 +3,15 @@ package render
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"odx/dumpfmt/pgarchive"
 )
 
-// sharedFixtures holds more archives than testdata, with the scripts that
-// pg_restore made of them; it is not part of the repository.
+// sharedFixtures holds more archives than testdata; it is not part of the
+// repository.
 const sharedFixtures = "../../../shared/fixtures"
 
 // fixtureKey is the restrict key in the fixtures' scripts.
@@ -87,47 +83,33 @@ func wantSame(t *testing.T, name string, got, want []byte) {
 	}
 }
 
-// TestPrint_Fixtures holds scripts against those of pg_restore of the release
+// TestPrint_Scripts holds scripts against those of pg_restore of the release
 // that made the archives.
-func TestPrint_Fixtures(t *testing.T) {
+func TestPrint_Scripts(t *testing.T) {
+	const archives = "../pgarchive/testdata/"
 	tests := []struct {
 		archive, script string
 		noOwner         bool
 	}{
-		{"pg13/dir", "pg13/restore", false},
-		{"pg13/dir", "pg13/restore-noowner", true},
-		{"pg13/custom.dump", "pg13/restore", false},
-		{"pg13/custom.dump", "pg13/restore-noowner", true},
-		{"pg13/cellar/dir", "pg13/cellar/restore", false},
-		{"pg15/dir", "pg15/restore", false},
-		{"pg15/dir", "pg15/plain", false},
-		{"pg15/dir", "pg15/restore-noowner", true},
-		{"pg15/custom.dump", "pg15/restore", false},
-		{"pg15/cellar/dir", "pg15/cellar/restore", false},
-		{"pg17/dir", "pg17/restore", false},
-		{"pg17/dir", "pg17/restore-noowner", true},
-		{"pg17/dir-zstd", "pg17/restore", false},
-		{"pg17/dir-lz4", "pg17/restore", false},
-		{"pg17/dir-lz4", "pg17/restore-noowner", true},
-		{"pg17/custom.dump", "pg17/restore", false},
-		{"pg17/cellar/dir", "pg17/cellar/restore", false},
-		{"pg18/dir", "pg18/restore", false},
-		{"pg18/dir", "pg18/plain", false},
-		{"pg18/dir", "pg18/restore-noowner", true},
-		{"pg18/dir", "pg18/plain-noowner", true},
-		{"pg18/custom.dump", "pg18/restore", false},
-		{"pg18/custom.dump", "pg18/restore-noowner", true},
-		{"pg18/dir-statistics", "pg18/restore-statistics", false},
-		{"pg18/cellar/dir", "pg18/cellar/restore", false},
-		{"pg18/cellar/dir-inserts", "pg18/cellar/restore-inserts", false},
-	}
-	if _, err := os.Stat(sharedFixtures); errors.Is(err, fs.ErrNotExist) {
-		t.Skip("no shared fixtures")
+		{archives + "pg13/kitchen.dump", "pg13/kitchen", false},
+		{archives + "pg13/kitchen.dump", "pg13/kitchen-noowner", true},
+		{archives + "pg13/cellar", "pg13/cellar", false},
+		{archives + "pg15/kitchen.dump", "pg15/kitchen", false},
+		{archives + "pg15/kitchen.dump", "pg15/kitchen-noowner", true},
+		{archives + "pg15/cellar", "pg15/cellar", false},
+		{archives + "pg17/kitchen.dump", "pg17/kitchen", false},
+		{archives + "pg17/kitchen.dump", "pg17/kitchen-noowner", true},
+		{archives + "pg17/kitchen-lz4", "pg17/kitchen", false},
+		{archives + "pg17/kitchen-zstd", "pg17/kitchen-noowner", true},
+		{archives + "pg17/cellar", "pg17/cellar", false},
+		{archives + "pg18/kitchen.dump", "pg18/kitchen", false},
+		{archives + "pg18/kitchen.dump", "pg18/kitchen-noowner", true},
+		{archives + "pg18/cellar", "pg18/cellar", false},
+		{archives + "pg18/cellar-inserts", "pg18/cellar-inserts", false},
+		{"testdata/pg18/statistics", "pg18/statistics", false},
 	}
 	for _, tt := range tests {
-		name := fmt.Sprintf("%s as %s", tt.archive, tt.script)
-		a := mustOpen(t, filepath.Join(sharedFixtures, tt.archive))
-		got := printed(t, a, Options{NoOwner: tt.noOwner, RestrictKey: fixtureKey})
-		wantSame(t, name, got, gunzip(t, filepath.Join(sharedFixtures, tt.script+".sql.gz")))
+		got := printed(t, mustOpen(t, tt.archive), Options{NoOwner: tt.noOwner, RestrictKey: fixtureKey})
+		wantSame(t, tt.archive, got, gunzip(t, "testdata/"+tt.script+".sql.gz"))
 	}
 }
