@@ -7,11 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"odx/dumpfmt/pgarchive"
-	"odx/parallel/pgtool"
 )
 
 // dirSink writes data files into a folder, every other one packed.
@@ -86,17 +84,6 @@ func finish(t testing.TB, dir string, res *Result) {
 	if err != nil || len(report.Notes) > 0 {
 		t.Fatal(report.Notes, err)
 	}
-}
-
-// run runs one of PostgreSQL's programs and gives what it prints.
-func run(t testing.TB, env []string, tool string, args ...string) string {
-	t.Helper()
-	var out bytes.Buffer
-	_, err := pgtool.Run(t.Context(), pgtool.Command{Tool: tool, Args: args, Env: env, Stdout: &out})
-	if err != nil {
-		t.Fatalf("%s %s: %v", filepath.Base(tool), strings.Join(args, " "), err)
-	}
-	return out.String()
 }
 
 func unpack(t testing.TB, path string) []byte {

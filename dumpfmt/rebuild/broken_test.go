@@ -101,6 +101,7 @@ func TestRead_Refused(t *testing.T) {
 		"DROP":           {replace("--\n-- Name: public;", "DROP TABLE x;\n--\n-- Name: public;"), "--clean"},
 		"newer release":  {replace("by pg_dump version 18", "by pg_dump version 19"), "known are 13 to 18"},
 		"other key":      {replace("unrestrict kitchen", "unrestrict cellar"), `where "\\unrestrict kitchen\n" should be`},
+		"older release":  {replace("by pg_dump version 18", "by pg_dump version 15"), "has no items of type BLOB METADATA"},
 		"chunk":          {replace("x00ff5c27", "x00ff5c2"), "content of a large object"},
 		"line after \\.": {replace("\\.\n\n\n", "\\.\n\n"), ""},
 		"rows in SQL":    {replace("\\.\n\n\n", "\\.\n1\n\n\n"), ""},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"odx/dumpfmt/pgarchive"
@@ -63,6 +64,7 @@ func (b *builder) readTable(it *item, r sqlscript.Reading) error {
 	if err := b.nameTable(it, r, target); err != nil {
 		return b.failAt(it, err)
 	}
+	b.loaded[it.subject.key()] = true
 	return b.copyTable(it, blanks)
 }
 
@@ -99,37 +101,43 @@ func (b *builder) nameTable(it *item, first sqlscript.Reading, target key) error
 			return nil
 		}
 	}
-	if !isTarget {
-		if t := b.tableBySanitized(it); t != nil {
-			it.subject = subject{schema: t.subject.schema, name: t.subject.name, hasSchema: true}
+	if isTarget {
+		return fmt.Errorf("data are loaded into another table, %q.%q; "+
+			"dump with a pg_dump that marks data loaded through a partition root", target.schema, target.name)
+	}
+	if k, ok := b.tableInHeader(it); ok {
+		it.subject = subject{schema: k.schema, name: k.name, hasSchema: true}
+		if b.readNames(it, first, it.subject) || slices.ContainsFunc(it.header.Readings(), func(r sqlscript.Reading) bool {
+			return b.readNames(it, r, it.subject)
+		}) {
 			return nil
 		}
-		s := subject{anySchema: true, anyTag: true}
-		if !b.readNames(it, first, s) {
-			return errors.New("header has no owner")
-		}
-		it.subject = subject{schema: e.Namespace.String, name: e.Tag, hasSchema: e.Namespace.Valid}
-		return nil
 	}
-	return fmt.Errorf("data are loaded into another table, %q.%q; "+
-		"dump with a pg_dump that marks data loaded through a partition root", target.schema, target.name)
+	if !b.readNames(it, first, subject{anySchema: true, anyTag: true}) {
+		return errors.New("header has no owner")
+	}
+	it.subject = subject{schema: e.Namespace.String, name: e.Tag, hasSchema: e.Namespace.Valid}
+	return nil
 }
 
-// tableBySanitized finds a table without data whose name is in the header.
-func (b *builder) tableBySanitized(it *item) *item {
-	for _, t := range b.items {
-		if t.subject.relkind != 'r' && t.subject.relkind != 'p' && t.subject.relkind != 'f' || t.hasData {
-			continue
-		}
-		for _, r := range it.header.Readings() {
-			s := subject{schema: t.subject.schema, name: t.subject.name, hasSchema: true}
-			if r.Desc == pgarchive.DescTableData && b.readNames(it, r, s) {
-				t.hasData = true
-				return t
+// tableInHeader finds a table without data whose name is in the header.
+func (b *builder) tableInHeader(it *item) (key, bool) {
+	for _, r := range it.header.Readings() {
+		for from := 0; r.Desc == pgarchive.DescTableData; {
+			i := strings.Index(r.Rest[from:], ownerPart)
+			if i < 0 {
+				break
 			}
+			from += i
+			for _, t := range b.tables[key{r.Rest[:from], r.Tag}] {
+				if k := t.subject.key(); !b.loaded[k] {
+					return k, true
+				}
+			}
+			from++
 		}
 	}
-	return nil
+	return key{}, false
 }
 
 // copyTable hands the data to the sink. Blanks were read already.

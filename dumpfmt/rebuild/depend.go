@@ -20,7 +20,9 @@ type depending struct {
 	parents   map[key][]key   // tables that a table is a partition of or inherits from
 	parts     map[part]*item  // triggers and rules
 	schemaACL map[string]*item
-	data      []*item // of tables
+	data      []*item       // of tables
+	altering  map[key]*item // the last index whose item also alters its table
+	position  map[*item]int // of the items seen so far
 
 	parent   *item // the last item that is no comment or ACL
 	tableACL *item // the ACL of the object whose column ACLs come
@@ -46,8 +48,11 @@ func (b *builder) depend(items []*item) {
 		parents:   make(map[key][]key),
 		parts:     make(map[part]*item),
 		schemaACL: make(map[string]*item),
+		altering:  make(map[key]*item),
+		position:  make(map[*item]int, len(items)),
 	}
-	for _, it := range items {
+	for i, it := range items {
+		d.position[it] = i
 		d.find(it)
 		d.remember(it)
 	}
@@ -94,7 +99,7 @@ func (d *depending) find(it *item) {
 		it.add(d.relations[s.on])
 		d.findDomain(it)
 	case descIndex:
-		it.add(d.relations[s.on])
+		d.findIndex(it)
 	case descIndexAttach:
 		d.findIndexAttach(it)
 	case "FK CONSTRAINT":
@@ -173,9 +178,25 @@ func (d *depending) findDomain(it *item) {
 	}
 }
 
+// findIndex keeps apart what makes an index and then alters the table, CLUSTER
+// ON and REPLICA IDENTITY: two of these would wait for one another's locks.
+func (d *depending) findIndex(it *item) {
+	on := it.subject.on
+	it.add(d.relations[on])
+	if it.count > 1 {
+		it.add(d.altering[on])
+		d.altering[on] = it
+	}
+}
+
+// findIndexAttach makes the index of a partition, too, wait for that of the
+// partitioned table, as pg_dump does.
 func (d *depending) findIndexAttach(it *item) {
 	child, parent := d.indexes[it.subject.key()], d.indexes[it.subject.to]
 	it.add(parent, child)
+	if child != nil && parent != nil && d.position[parent] < d.position[child] {
+		child.add(parent)
+	}
 	for _, index := range []*item{child, parent} {
 		if index != nil {
 			it.add(d.relations[index.subject.on])

@@ -149,7 +149,10 @@ func (b *builder) readDrop() error {
 		b.frame.DropDatabase = string(b.piece.Data)
 		return b.next()
 	}
-	if b.is(sqlscript.Statement) && !b.isDefault() {
+	switch {
+	case b.has(sqlscript.Statement, grantorText):
+		return b.fail(fmt.Errorf("%w: script of pg_dump --use-set-session-authorization", dumpfmt.ErrUnsupported))
+	case b.is(sqlscript.Statement) && !b.isDefault():
 		return b.fail(fmt.Errorf("%w: script with DROP statements, of pg_dump --clean", dumpfmt.ErrUnsupported))
 	}
 	return nil
@@ -162,12 +165,7 @@ func (b *builder) readConnect() error {
 			return err
 		}
 	}
-	if b.has(sqlscript.Command, `\encoding `) {
-		if err := b.next(); err != nil {
-			return err
-		}
-	}
-	if _, err := b.line(sqlscript.Command, `\connect `); err != nil {
+	if err := b.readTarget(); err != nil {
 		return err
 	}
 	if key := b.frame.RestrictKey; key != "" {
@@ -183,9 +181,28 @@ func (b *builder) readConnect() error {
 	if err == nil && again != b.frame.Settings {
 		err = b.sc.FormatError(place, errors.New("settings differ from those at the start"))
 	}
-	b.frame.Create = true
 	b.space, b.am = pgarchive.NullString{}, pgarchive.NullString{}
 	return err
+}
+
+// readTarget reads the lines that connect, which are the same each time.
+func (b *builder) readTarget() error {
+	place, text := b.piece, ""
+	for _, command := range []string{`\encoding `, `\connect `} {
+		if b.has(sqlscript.Command, command) {
+			text += string(b.piece.Data)
+			if err := b.next(); err != nil {
+				return err
+			}
+		} else if command == `\connect ` {
+			return b.unexpected(command)
+		}
+	}
+	if b.frame.Connect != "" && b.frame.Connect != text {
+		return b.sc.FormatError(place, errors.New("script connects to a second database"))
+	}
+	b.frame.Connect = text
+	return nil
 }
 
 // readEnd reads what stands after the items.

@@ -24,7 +24,6 @@ type item struct {
 	spaceIs bool // the default tablespace was set just before it
 	subject subject
 	noOwner bool  // the header names none
-	hasData bool  // its data came
 	object  *item // that an ACL is about
 
 	dependsOn map[pgarchive.DumpID]bool
@@ -183,6 +182,8 @@ func (b *builder) define(it *item) error {
 	it.entry.Section = b.section(it.entry.Desc)
 	var err error
 	switch d := it.entry.Desc; {
+	case d == pgarchive.DescBlobMetadata && !b.groups(), d == pgarchive.DescBlob && b.groups():
+		err = fmt.Errorf("pg_dump %d has no items of type %s", b.major, d)
 	case d == pgarchive.DescBlobMetadata:
 		err = b.defineGroup(it)
 	case d == "ACL" && strings.HasPrefix(it.entry.Tag, largeObjectsTag):
@@ -196,6 +197,11 @@ func (b *builder) define(it *item) error {
 		return b.failAt(it, err)
 	}
 	b.defaults(it)
+	it.text = "" // what is still of use is in the entry
+	if s := &it.subject; s.relkind == 'r' || s.relkind == 'f' || s.relkind == 'p' {
+		k := key{sanitize(s.schema), sanitize(s.name)}
+		b.tables[k] = append(b.tables[k], it)
+	}
 	return nil
 }
 

@@ -2,7 +2,6 @@ package rebuild
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -127,14 +126,33 @@ func (b *builder) decodeChunk(to []byte) ([]byte, error) {
 	}
 	digits, ok := bytes.CutPrefix(b.piece.Data[len(writeText):], []byte(mark))
 	digits, isEnd := bytes.CutSuffix(digits, []byte(numberEnd))
-	if !ok || !isEnd || len(digits) == 0 || len(digits) > 2*chunkSize || bytes.ContainsAny(digits, "ABCDEF") {
+	if !ok || !isEnd || len(digits) == 0 || len(digits) > 2*chunkSize || len(digits)%2 != 0 {
 		return nil, errChunk
 	}
-	to, err := hex.AppendDecode(to, digits)
-	if err != nil {
+	wrong := byte(0)
+	for i := 0; i < len(digits); i += 2 {
+		high, low := digitValues[digits[i]], digitValues[digits[i+1]]
+		wrong |= high | low
+		to = append(to, high<<4|low)
+	}
+	if wrong > 15 {
 		return nil, errChunk
 	}
 	return to, nil
+}
+
+// digitValues are the values of hexadecimal digits in lower case, and above 15
+// for all else.
+var digitValues = makeDigitValues()
+
+func makeDigitValues() (v [256]byte) {
+	for i := range v {
+		v[i] = 0xff
+	}
+	for i, b := range []byte("0123456789abcdef") {
+		v[b] = byte(i)
+	}
+	return v
 }
 
 // defineBlob gives the entry of one large object what it has instead of names.
@@ -147,9 +165,17 @@ func (b *builder) defineBlob(it *item) error {
 	if e.Defn.String != createText+e.Tag+numberEnd {
 		return errors.New("statement that makes a large object is not as pg_dump writes it")
 	}
-	e.TableOID, e.OID = metadataClass, oid
+	it.isObject(oid)
 	e.DropStmt = pgarchive.Str("SELECT pg_catalog.lo_unlink('" + e.Tag + numberEnd)
 	return nil
+}
+
+// isObject gives the entry the OID of a large object, if the header does not
+// name one.
+func (it *item) isObject(oid uint32) {
+	if it.header.TOC == nil {
+		it.entry.TableOID, it.entry.OID = metadataClass, oid
+	}
 }
 
 // defineGroup makes the entry of a group of large objects: its definition is
@@ -170,7 +196,7 @@ func (b *builder) defineGroup(it *item) error {
 			return fmt.Errorf("%.80q is not how pg_dump makes a large object", line)
 		}
 		if len(oids) == 0 {
-			e.TableOID, e.OID = metadataClass, oid
+			it.isObject(oid)
 		}
 		oids = append(oids, number)
 		defn.WriteString(number + "\n")

@@ -24,7 +24,7 @@ type Options struct {
 	// Name stands in errors for the script; "" leaves it out.
 	Name string
 	// Time is the time of the dump for the archive's header. The zero value
-	// becomes the start of 1970.
+	// becomes the time that --verbose prints, or else the start of 1970.
 	Time pgarchive.Tm
 	// Compression of the data files, for the archive's header. Readers go by
 	// the files' names.
@@ -74,9 +74,10 @@ type Frame struct {
 	Printed map[pgarchive.DumpID][]pgarchive.DumpID
 	// HasOwners tells that some header names an owner.
 	HasOwners bool
-	// Create tells that the script makes the database and connects to it.
-	Create bool
-	// DropDatabase tells that it drops it before.
+	// Connect is the lines with which a script goes on in the database that it
+	// makes, between the \restrict lines; "" if it makes none.
+	Connect string
+	// DropDatabase is the statement with which it drops it before; "" if not.
 	DropDatabase string
 }
 
@@ -94,6 +95,8 @@ func Read(r io.Reader, sink Sink, o Options) (*Result, error) {
 		script: script{sc: sqlscript.NewScanner(r, o.Name)},
 		sink:   sink,
 		ids:    make(map[pgarchive.DumpID]bool),
+		tables: make(map[key][]*item),
+		loaded: make(map[key]bool),
 		// Objects of the system may have comments and ACLs.
 		schemas: map[string]bool{"-": true, "public": true, "pg_catalog": true, "information_schema": true},
 	}
@@ -127,6 +130,8 @@ type builder struct {
 	isSet   struct{ space, am bool }
 
 	items       []*item
+	tables      map[key][]*item // by their name in headers
+	loaded      map[key]bool    // tables whose data came
 	schemas     map[string]bool // that headers named so far, in their form there
 	lists       []List
 	ids         map[pgarchive.DumpID]bool

@@ -2,6 +2,7 @@ package rebuild
 
 import (
 	"strings"
+	"time"
 
 	"odx/dumpfmt/pgarchive"
 )
@@ -26,7 +27,7 @@ func (b *builder) header(o Options) pgarchive.Header {
 		Time: o.Time, ServerVersion: pgarchive.Str(b.remote), DumpVersion: pgarchive.Str(b.dumper),
 	}
 	if (h.Time == pgarchive.Tm{}) {
-		h.Time = pgarchive.Tm{Day: 1, Year: 70}
+		h.Time = b.started()
 	}
 	switch {
 	case b.version.AtLeast(pgarchive.Version15):
@@ -35,6 +36,23 @@ func (b *builder) header(o Options) pgarchive.Header {
 		h.Level = -1
 	}
 	return h
+}
+
+// startedFormat is how --verbose prints the time, before the time zone.
+const startedFormat = "2006-01-02 15:04:05"
+
+// started gives the time at which the dump started, as far as the script has
+// it.
+func (b *builder) started() pgarchive.Tm {
+	text := b.frame.Started
+	t, err := time.Parse(startedFormat, text[:min(len(startedFormat), len(text))])
+	if err != nil || t.Year() < 1970 {
+		return pgarchive.Tm{Day: 1, Year: 70}
+	}
+	return pgarchive.Tm{
+		Sec: int32(t.Second()), Min: int32(t.Minute()), Hour: int32(t.Hour()),
+		Day: int32(t.Day()), Month: int32(t.Month()) - 1, Year: int32(t.Year()) - 1900, IsDST: -1,
+	}
 }
 
 // special adds the entries whose text is in the SET block.

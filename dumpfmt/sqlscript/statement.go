@@ -17,12 +17,9 @@ func (s *Scanner) scanStatement() (Kind, error) {
 			return 0, s.explain(err)
 		}
 		text := s.buf[s.pos : s.pos+size]
-		if kind != Constant && kind != QuotedName {
+		if kind == Space || kind == Remark {
 			err = s.refuse(text, s.pos)
-		} else if i := bytes.IndexByte(text, 0); i >= 0 {
-			err = &placedError{s.pos + i - s.start, errZero}
-		}
-		if err == nil {
+		} else {
 			err = n.token(kind, text)
 		}
 		if err != nil {
@@ -32,6 +29,9 @@ func (s *Scanner) scanStatement() (Kind, error) {
 		if n.isEnd {
 			break
 		}
+	}
+	if i := bytes.IndexByte(s.buf[s.start:s.pos], 0); i >= 0 {
+		return 0, &placedError{i, errZero}
 	}
 	if err := s.need(1); err != nil && err != io.EOF {
 		return 0, err
@@ -59,7 +59,7 @@ func (s *Scanner) here(err error) error {
 	return &placedError{s.pos - s.start, err}
 }
 
-// nesting sees the tokens of a statement and tells where it ends.
+// nesting sees the tokens of a statement, but blanks and comments, and tells where it ends.
 type nesting struct {
 	parens int
 	words  int    // that were looked at, up to 4
@@ -75,9 +75,6 @@ var (
 )
 
 func (n *nesting) token(kind TokenKind, text []byte) error {
-	if kind == Space || kind == Remark {
-		return nil
-	}
 	begun := n.begun
 	n.begun = false
 	switch {

@@ -162,22 +162,27 @@ func cutDoubled(text []byte, from int, quote byte, final bool) (int, error) {
 
 // cutBackslashes is cutDoubled with backslashes that escape.
 func cutBackslashes(text []byte, from int, final bool) (int, error) {
-	for i := from; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case '\'':
-			switch {
-			case i+1 < len(text) && text[i+1] == '\'':
-				i++
-			case i+1 == len(text) && !final:
-				return 0, errMore
-			default:
-				return i + 1, nil
+	for quote := -1; ; {
+		if quote < from {
+			i := bytes.IndexByte(text[min(from, len(text)):], '\'')
+			if i < 0 {
+				return 0, unfinished(final, "quoted text")
 			}
+			quote = from + i
+		}
+		if i := bytes.IndexByte(text[from:quote], '\\'); i >= 0 {
+			from += i + 2
+			continue
+		}
+		switch from = quote + 1; {
+		case from < len(text) && text[from] == '\'':
+			from++
+		case from == len(text) && !final:
+			return 0, errMore
+		default:
+			return from, nil
 		}
 	}
-	return 0, unfinished(final, "quoted text")
 }
 
 // cutEscaped cuts E'…' and makes sure that it ends there.

@@ -19,34 +19,37 @@ func describe(all []Piece) string {
 	return b.String()
 }
 
+// statements are single statements.
+var statements = map[string]string{
+	"quotes":                `SELECT 'a;b''c;', "d;""e;";`,
+	"backslash, conforming": `SELECT 'a\'; `,
+	"escape string":         `SELECT E'a\';b', e'\\';`,
+	"E in a name":           `SELECT type'a\', "E"'b\';`,
+	"unicode":               `SELECT U&'\0061\', U&"a;";`,
+	"bits":                  `SELECT B'01', X'0f', N'\';`,
+	"dollar":                `SELECT $$a;b$$, $tag$ $$;$t$;$tag$;`,
+	"dollar in a name":      `SELECT a$b$c, d$$;`,
+	"parameter":             `SELECT $1;`,
+	"comment":               "SELECT 1 -- a; 'b\n, 2 /* c; /* d; */ ' */;",
+	"minus, slash":          "SELECT 1 - -2 / 3;",
+	"parentheses":           `CREATE RULE r AS ON INSERT TO t DO (INSERT INTO a VALUES (1); DELETE FROM b;);`,
+	"header in quotes":      "SELECT '\n--\n-- Name: a; Type: TABLE; Schema: b; Owner: c\n--\n\n';",
+	"header in dollars":     "SELECT $$\n--\n-- Name: a; Type: TABLE; Schema: b; Owner: c\n--\n\n$$;",
+	"COPY in quotes":        "SELECT '\nCOPY t (a) FROM stdin;\n';",
+	"command in dollars":    "SELECT $$\n\\connect x\n$$;",
+	"atomic": "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; " +
+		"SELECT CASE WHEN (CASE 1 WHEN 1 THEN true END) THEN 1 ELSE 2 END; END;",
+	"atomic, replaced":  "CREATE OR REPLACE PROCEDURE p() begin  atomic select 1; end;",
+	"begin as argument": "CREATE FUNCTION f(begin atomic) RETURNS int LANGUAGE sql RETURN 1;",
+	"begin alone":       "BEGIN;",
+	"begin elsewhere":   "SELECT begin atomic;",
+	"names of keywords": `CREATE FUNCTION f() BEGIN ATOMIC SELECT "end", "case" FROM "begin"; END;`,
+	"policy":            `CREATE POLICY begin ON atomic;`,
+	"carriage return":   "SELECT 'a\r\nb';",
+}
+
 func TestScanner_Statements(t *testing.T) {
-	for name, statement := range map[string]string{
-		"quotes":                `SELECT 'a;b''c;', "d;""e;";`,
-		"backslash, conforming": `SELECT 'a\'; `,
-		"escape string":         `SELECT E'a\';b', e'\\';`,
-		"E in a name":           `SELECT type'a\', "E"'b\';`,
-		"unicode":               `SELECT U&'\0061\', U&"a;";`,
-		"bits":                  `SELECT B'01', X'0f', N'\';`,
-		"dollar":                `SELECT $$a;b$$, $tag$ $$;$t$;$tag$;`,
-		"dollar in a name":      `SELECT a$b$c, d$$;`,
-		"parameter":             `SELECT $1;`,
-		"comment":               "SELECT 1 -- a; 'b\n, 2 /* c; /* d; */ ' */;",
-		"minus, slash":          "SELECT 1 - -2 / 3;",
-		"parentheses":           `CREATE RULE r AS ON INSERT TO t DO (INSERT INTO a VALUES (1); DELETE FROM b;);`,
-		"header in quotes":      "SELECT '\n--\n-- Name: a; Type: TABLE; Schema: b; Owner: c\n--\n\n';",
-		"header in dollars":     "SELECT $$\n--\n-- Name: a; Type: TABLE; Schema: b; Owner: c\n--\n\n$$;",
-		"COPY in quotes":        "SELECT '\nCOPY t (a) FROM stdin;\n';",
-		"command in dollars":    "SELECT $$\n\\connect x\n$$;",
-		"atomic": "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; " +
-			"SELECT CASE WHEN (CASE 1 WHEN 1 THEN true END) THEN 1 ELSE 2 END; END;",
-		"atomic, replaced":  "CREATE OR REPLACE PROCEDURE p() begin  atomic select 1; end;",
-		"begin as argument": "CREATE FUNCTION f(begin atomic) RETURNS int LANGUAGE sql RETURN 1;",
-		"begin alone":       "BEGIN;",
-		"begin elsewhere":   "SELECT begin atomic;",
-		"names of keywords": `CREATE FUNCTION f() BEGIN ATOMIC SELECT "end", "case" FROM "begin"; END;`,
-		"policy":            `CREATE POLICY begin ON atomic;`,
-		"carriage return":   "SELECT 'a\r\nb';",
-	} {
+	for name, statement := range statements {
 		t.Run(name, func(t *testing.T) {
 			for _, next := range []string{"\n", "\nSELECT 2;\n"} {
 				all, err := scanAll(strings.NewReader(statement + next))
@@ -67,20 +70,24 @@ func TestScanner_Statements(t *testing.T) {
 	}
 }
 
+const header = "--\n-- Name: a; Type: TABLE; Schema: b; Owner: c\n--\n\n"
+
+// pieces are scripts and their pieces.
+var pieces = map[string]struct{ script, want string }{
+	"header":         {header, "header: " + header + "|"},
+	"verbose header": {"--\n-- TOC entry 7 (class 1 OID 2)\n-- Dependencies: 3 4\n" + header[3:], "header: --\n-- TOC entry 7 (class 1 OID 2)\n-- Dependencies: 3 4\n" + header[3:] + "|"},
+	"banner":         {"--\n-- PostgreSQL database dump\n--\n\n", "comment: --\n|comment: -- PostgreSQL database dump\n|comment: --\n|blank: \n|"},
+	"rows":           {"COPY a.b (c) FROM stdin;\n1\n\\\\.\n\\.x\n\\.\n\n\n", "COPY statement: COPY a.b (c) FROM stdin;\n|rows: 1\n\\\\.\n\\.x\n|end of rows: \\.\n|blank: \n\n|"},
+	"no rows":        {"COPY a.b (c) FROM stdin;\n\\.\n", "COPY statement: COPY a.b (c) FROM stdin;\n|end of rows: \\.\n|"},
+	"odd table":      {"COPY \"a;\n\" (\"FROM stdin;\n\") FROM stdin;\n\\.\n", "COPY statement: COPY \"a;\n\" (\"FROM stdin;\n\") FROM stdin;\n|end of rows: \\.\n|"},
+	"commands":       {"\\restrict x\n\\connect -reuse-previous=on \"dbname='x'\"\n", "psql command: \\restrict x\n|psql command: \\connect -reuse-previous=on \"dbname='x'\"\n|"},
+	"header in rows": {"COPY a.b (c) FROM stdin;\n" + header + "\\.\n", "COPY statement: COPY a.b (c) FROM stdin;\n|rows: " + header + "|end of rows: \\.\n|"},
+	"strings off":    {"SET standard_conforming_strings = off;\nSELECT '\\'; \\'';\n", "statement: SET standard_conforming_strings = off;\n|statement: SELECT '\\'; \\'';\n|"},
+	"two on a line":  {"SELECT 1; SELECT 2;", "statement: SELECT 1;|blank:  |statement: SELECT 2;|"},
+}
+
 func TestScanner_Pieces(t *testing.T) {
-	const header = "--\n-- Name: a; Type: TABLE; Schema: b; Owner: c\n--\n\n"
-	for name, c := range map[string]struct{ script, want string }{
-		"header":         {header, "header: " + header + "|"},
-		"verbose header": {"--\n-- TOC entry 7 (class 1 OID 2)\n-- Dependencies: 3 4\n" + header[3:], "header: --\n-- TOC entry 7 (class 1 OID 2)\n-- Dependencies: 3 4\n" + header[3:] + "|"},
-		"banner":         {"--\n-- PostgreSQL database dump\n--\n\n", "comment: --\n|comment: -- PostgreSQL database dump\n|comment: --\n|blank: \n|"},
-		"rows":           {"COPY a.b (c) FROM stdin;\n1\n\\\\.\n\\.x\n\\.\n\n\n", "COPY statement: COPY a.b (c) FROM stdin;\n|rows: 1\n\\\\.\n\\.x\n|end of rows: \\.\n|blank: \n\n|"},
-		"no rows":        {"COPY a.b (c) FROM stdin;\n\\.\n", "COPY statement: COPY a.b (c) FROM stdin;\n|end of rows: \\.\n|"},
-		"odd table":      {"COPY \"a;\n\" (\"FROM stdin;\n\") FROM stdin;\n\\.\n", "COPY statement: COPY \"a;\n\" (\"FROM stdin;\n\") FROM stdin;\n|end of rows: \\.\n|"},
-		"commands":       {"\\restrict x\n\\connect -reuse-previous=on \"dbname='x'\"\n", "psql command: \\restrict x\n|psql command: \\connect -reuse-previous=on \"dbname='x'\"\n|"},
-		"header in rows": {"COPY a.b (c) FROM stdin;\n" + header + "\\.\n", "COPY statement: COPY a.b (c) FROM stdin;\n|rows: " + header + "|end of rows: \\.\n|"},
-		"strings off":    {"SET standard_conforming_strings = off;\nSELECT '\\'; \\'';\n", "statement: SET standard_conforming_strings = off;\n|statement: SELECT '\\'; \\'';\n|"},
-		"two on a line":  {"SELECT 1; SELECT 2;", "statement: SELECT 1;|blank:  |statement: SELECT 2;|"},
-	} {
+	for name, c := range pieces {
 		t.Run(name, func(t *testing.T) {
 			all, err := scanAll(strings.NewReader(c.script))
 			if err != nil || describe(all) != c.want {
@@ -192,10 +199,16 @@ func TestHeader_Readings(t *testing.T) {
 func FuzzScanner(f *testing.F) {
 	seeds := 0
 	for _, script := range fixtures(f) {
-		if len(script) < 1<<16 {
+		if len(script) < 8<<10 {
 			f.Add(script)
 			seeds++
 		}
+	}
+	for _, statement := range statements {
+		f.Add([]byte(statement + "\n"))
+	}
+	for _, c := range pieces {
+		f.Add([]byte(c.script))
 	}
 	if seeds == 0 {
 		f.Fatal("no seeds")
