@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"odx/dumpfmt/render"
@@ -63,11 +65,38 @@ func pgRestore(t *testing.T, major int) pgtool.Tool {
 	return newest
 }
 
+var dataFileLine = regexp.MustCompile(`(?m)^-- File: .*\n`)
+
+// TestRun_Notes converts scripts that have more than an archive.
+func TestRun_Notes(t *testing.T) {
+	source := testdata + "/pg15/cellar"
+	tool := pgRestore(t, openPath(t, source).NeedsMajor())
+	for option, note := range map[string]string{"": "", "--verbose": "--verbose", "--create": "--create"} {
+		var more []string
+		if option != "" {
+			more = append(more, option)
+		}
+		text := filepath.Join(t.TempDir(), "x.sql")
+		// Here pg_restore says more than pg_dump, whose scripts these are to be.
+		script := dataFileLine.ReplaceAll(printed(t, tool, source, more...), nil)
+		if err := os.WriteFile(text, script, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		folder := filepath.Join(t.TempDir(), "x")
+		r := convert(t, Options{Source: text, Target: folder})
+		if notes := strings.Join(r.Notes, "; "); (notes == "") != (note == "") || !strings.Contains(notes, note) || r.RestrictKey != key {
+			t.Errorf("%q: notes %q, key %q", option, notes, r.RestrictKey)
+		}
+		wantSame(t, option, printed(t, tool, folder), printed(t, tool, source))
+	}
+}
+
 // printed gives pg_restore's script of an archive.
-func printed(t *testing.T, tool pgtool.Tool, path string) []byte {
+func printed(t *testing.T, tool pgtool.Tool, path string, more ...string) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	_, err := pgtool.Run(t.Context(), pgtool.Command{Tool: tool.Path, Args: []string{"-f", "-", "--restrict-key=" + key, path},
+	args := append([]string{"-f", "-", "--restrict-key=" + key, path}, more...)
+	_, err := pgtool.Run(t.Context(), pgtool.Command{Tool: tool.Path, Args: args,
 		Env: os.Environ(), Stdout: &out})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ func (c *conversion) print(ctx context.Context, a *pgarchive.Archive) (err error
 	if err != nil {
 		return err
 	}
+	c.report.RestrictKey = s.RestrictKey()
 	sizes, err := a.Sizes() // finds missing files before anything is written
 	if err != nil {
 		return err

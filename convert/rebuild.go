@@ -66,8 +66,22 @@ func (c *conversion) rebuildIn(ctx context.Context, dir string, script io.Reader
 	c.describeTOC(result.TOC)
 	r.TargetBytes += size + out.bytes
 	r.DataBytes = out.text
+	c.describeFrame(&result.Frame)
 	c.describeArchive(result.TOC)
 	return nil
+}
+
+// describeFrame fills in what is to be known of the script: what makes a script
+// of the archive another one.
+func (c *conversion) describeFrame(f *rebuild.Frame) {
+	r := &c.report
+	r.RestrictKey = f.RestrictKey
+	if f.Verbose || f.Started != "" {
+		r.Notes = append(r.Notes, "the comments of --verbose are not in the archive")
+	}
+	if f.Connect != "" {
+		r.Notes = append(r.Notes, "the script makes its database (--create); of the archive, pg_restore --create does that")
+	}
 }
 
 // describeArchive fills in what is to be known of an archive that was written.

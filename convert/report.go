@@ -15,7 +15,8 @@ type Report struct {
 	LargeObjects int64  `json:"large_objects"`
 	DataBytes    int64  `json:"data_bytes"` // of tables and large objects, not compressed
 	TargetBytes  int64  `json:"target_bytes"`
-	Compression  string `json:"compression,omitempty"` // of an archive's data files
+	Compression  string `json:"compression,omitempty"`  // of an archive's data files
+	RestrictKey  string `json:"restrict_key,omitempty"` // of the script, read or written
 
 	// LeftOut names files of the source that the target has no place for.
 	LeftOut []string `json:"left_out,omitempty"`

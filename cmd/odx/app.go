@@ -29,9 +29,9 @@ const exitCodes = `Exit status:
 func newApp(ui *ui) *cli.App {
 	app := &cli.App{
 		Name:  "odx",
-		Usage: "dump and restore Odoo databases in parallel, with their filestores",
+		Usage: "dump, restore and convert Odoo databases in parallel, with their filestores",
 		Description: "odx dumps an Odoo database with pg_dump on several connections while it copies the\n" +
-			"filestore, as one point in time, and restores both in parallel with Odoo's own\nrestore semantics.\n\n" + exitCodes,
+			"filestore, as one point in time, and restores both in parallel with Odoo's own\nrestore semantics. It converts dumps from one layout to another without a server.\n\n" + exitCodes,
 		Version:              odxVersion(),
 		HideVersion:          true,
 		Writer:               ui.stdout,

@@ -164,12 +164,12 @@ func bigArchive(t *testing.T, size int) string {
 	return dir
 }
 
-// TestConvert_Interrupt stops odx at moments spread over its whole run.
+// TestConvert_Interrupt stops odx at moments spread over its work.
 func TestConvert_Interrupt(t *testing.T) {
-	big := bigArchive(t, 100<<20)
+	big := bigArchive(t, 40<<20)
 	text := filepath.Join(t.TempDir(), "big.sql")
 	runWithoutServer(t, "convert", big, text).want(t, exitOK)
-	const moments = 4
+	const moments = 3
 	for _, way := range []struct{ source, target string }{{big, "x.sql"}, {big, "x"}, {text, "x"}} {
 		dir := t.TempDir()
 		target := filepath.Join(dir, way.target)
@@ -179,15 +179,8 @@ func TestConvert_Interrupt(t *testing.T) {
 		interrupted := 0
 		for i := range moments {
 			remove(t, target)
-			cmd := withoutServer(t.Context(), "convert", way.source, target)
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
 			sig := []os.Signal{os.Interrupt, syscall.SIGTERM}[i%2]
-			timer := time.AfterFunc(whole*time.Duration(2*i+1)/(2*moments), func() { _ = cmd.Process.Signal(sig) })
-			_ = cmd.Wait()
-			timer.Stop()
-			switch code := cmd.ProcessState.ExitCode(); code {
+			switch code := interruptConvert(t, way.source, target, sig, whole*time.Duration(i)/moments/2); code {
 			case exitOK: // it was faster this time
 				wantOnly(t, dir, way.target)
 			case exitInterrupted:
@@ -200,6 +193,42 @@ func TestConvert_Interrupt(t *testing.T) {
 		if interrupted == 0 {
 			t.Errorf("%s to %s: never interrupted", way.source, way.target)
 		}
+	}
+}
+
+// interruptConvert sends a signal some time after the temporary file or folder
+// of the target is there, and gives the exit code.
+func interruptConvert(t *testing.T, source, target string, sig os.Signal, after time.Duration) int {
+	t.Helper()
+	cmd := withoutServer(t.Context(), "convert", source, target)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); len(mustReadDir(t, filepath.Dir(target))) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing is written")
+		}
+	}
+	timer := time.AfterFunc(after, func() { _ = cmd.Process.Signal(sig) })
+	defer timer.Stop()
+	_ = cmd.Wait()
+	return cmd.ProcessState.ExitCode()
+}
+
+// TestConvert_Killed kills odx outright: odx clean finds what stays.
+func TestConvert_Killed(t *testing.T) {
+	big := bigArchive(t, 40<<20)
+	for _, name := range []string{"x.sql", "x"} {
+		dir := t.TempDir()
+		if code := interruptConvert(t, big, filepath.Join(dir, name), os.Kill, 0); code == exitOK {
+			t.Fatal("it was done before it was killed")
+		}
+		left := mustReadDir(t, dir)
+		if len(left) != 1 || !strings.HasPrefix(left[0], dumpfmt.TempPrefix) {
+			t.Errorf("%q was left", left)
+		}
+		runWithoutServer(t, "clean", dir, "--no-server", "--yes").want(t, exitOK, "removed f", left[0])
+		wantOnly(t, dir)
 	}
 }
 

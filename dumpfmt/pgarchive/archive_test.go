@@ -377,3 +377,39 @@ func TestOpen_List(t *testing.T) {
 		}
 	}
 }
+
+// TestText reads texts that end as pg_dump ends them, and others.
+func TestText(t *testing.T) {
+	dir := copyDir(t, "testdata/pg17/cellar")
+	a := mustOpen(t, dir)
+	e := a.TOC.ByID()[3454]
+	text, err := a.Text(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := iotest.TestReader(text, readData(t, a, e)); err != nil {
+		t.Error(err)
+	}
+	if err := text.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, broken := range []string{"", "a\n", "a\n\\.\n", "a\n\\.\n\n\n\n", "a\n\\.\nb\n\\.\n\n\n", "a\\.\n\n\n"} {
+		if err := os.WriteFile(filepath.Join(dir, "3454.dat"), []byte(broken), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text, err := a.Text(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := io.ReadAll(text)
+		if string(p) != broken || !errors.Is(err, dumpfmt.ErrFormat) {
+			t.Errorf("%q: read %q, %v", broken, p, err)
+		}
+		if n, again := text.Read(make([]byte, 1)); n != 0 || again == nil || again == io.EOF {
+			t.Errorf("%q: after the error %d, %v", broken, n, again)
+		}
+		if err := text.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
