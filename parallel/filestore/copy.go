@@ -116,23 +116,59 @@ func newCopier(o Options) (*copier, *pair, error) {
 }
 
 // refuseInside refuses a target in the source, which would be copied into
-// itself.
+// itself, and one around it, whose copied files could take the place of the
+// source's.
 func refuseInside(source, target string) error {
-	from, err := os.Stat(source)
+	source, err := filepath.EvalSymlinks(source)
 	if err != nil {
 		return err
 	}
-	target, err = filepath.Abs(target)
+	inside, err := isInside(target, source)
+	if err == nil && inside {
+		return fmt.Errorf("%s is inside of %s, which is to be copied", target, source)
+	}
 	if err != nil {
 		return err
 	}
-	for dir := target; ; dir = filepath.Dir(dir) {
-		info, err := os.Stat(dir)
-		if err == nil && os.SameFile(from, info) {
-			return fmt.Errorf("%s is inside of %s, which is to be copied", target, source)
+	if inside, err = isInside(source, target); err == nil && inside {
+		return fmt.Errorf("%s, which is to be copied, is inside of %s", source, target)
+	}
+	return err
+}
+
+// isInside tells whether path is the folder dir or lies below it, wherever
+// links on the way lead. What does not exist counts by its name.
+func isInside(path, dir string) (bool, error) {
+	folder, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return false, err
+	}
+	for {
+		real, err := filepath.EvalSymlinks(path)
+		if err == nil {
+			return isBelow(real, folder), nil
 		}
-		if filepath.Dir(dir) == dir {
-			return nil
+		if !errors.Is(err, fs.ErrNotExist) || filepath.Dir(path) == path {
+			return false, err
+		}
+		path = filepath.Dir(path)
+	}
+}
+
+// isBelow is isInside for a path without links.
+func isBelow(path string, folder fs.FileInfo) bool {
+	for ; ; path = filepath.Dir(path) {
+		if info, err := os.Stat(path); err == nil && os.SameFile(folder, info) {
+			return true
+		}
+		if filepath.Dir(path) == path {
+			return false
 		}
 	}
 }

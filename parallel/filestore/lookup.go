@@ -71,17 +71,20 @@ func (l *lookup) check(ctx context.Context, a attachment) error {
 		return nil
 	}
 	l.named.Add(1)
-	got, err := l.size(rel)
-	if got < 0 && err == nil && strings.Contains(a.fname, ":") {
-		rel, _ = dumpfmt.StorePath19(a.fname)
-		got, err = l.size(rel)
+	paths := []string{rel}
+	if strings.Contains(a.fname, ":") {
+		if rel, ok := dumpfmt.StorePath19(a.fname); ok {
+			paths = append(paths, rel)
+		}
 	}
+	got, err := first(paths, l.size)
 	want, differs := a.differs(got)
 	if err != nil || !differs {
 		return err
 	}
 	if l.Source != "" {
-		if got, err = l.again(ctx, rel); err != nil {
+		got, err = first(paths, func(rel string) (int64, error) { return l.again(ctx, rel) })
+		if err != nil {
 			return err
 		}
 		if want, differs = a.differs(got); !differs {
@@ -96,6 +99,17 @@ func (l *lookup) check(ctx context.Context, a attachment) error {
 	}
 	l.lost.add(Loss{StoreFname: a.fname, Want: want, Got: got, row: a.row})
 	return nil
+}
+
+// first gives the size of the first of the paths that names a file, -1 if none
+// does.
+func first(paths []string, size func(rel string) (int64, error)) (got int64, err error) {
+	for _, rel := range paths {
+		if got, err = size(rel); got >= 0 || err != nil {
+			return got, err
+		}
+	}
+	return -1, nil
 }
 
 // size gives the size of a file in the copy, -1 if there is no such file.

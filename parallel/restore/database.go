@@ -127,9 +127,11 @@ func DropTemp(ctx context.Context, admin *server.Session, name string) error {
 	}
 }
 
+// terminateSessions ends the sessions that this role may end; trying others
+// is an error. DROP DATABASE itself ends autovacuum, which belongs to no role.
 func terminateSessions(ctx context.Context, admin *server.Session, name string) error {
 	return admin.Exec(ctx, `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-		WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid()`, name)
+		WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid() AND pg_catalog.pg_has_role(usesysid, 'USAGE')`, name)
 }
 
 func databaseExists(ctx context.Context, admin *server.Session, name string) (exists bool, err error) {
@@ -161,11 +163,17 @@ func Leftovers(ctx context.Context, admin *server.Session) (names []string, err 
 func (t *target) checkRoles(ctx context.Context) (superuser bool, err error) {
 	var create, exists, member bool
 	var me string
+	// To drop the database again, rights of ownership must be inherited; to
+	// fill it, SET ROLE must be possible, for which 16 has a word of its own.
+	isMember := "pg_catalog.pg_has_role(current_user, o.oid, 'USAGE')"
+	if t.admin.Version >= 160000 {
+		isMember += " AND pg_catalog.pg_has_role(current_user, o.oid, 'SET')"
+	}
 	err = t.admin.Do(func(c *pgx.Conn) error {
 		return c.QueryRow(ctx, `
 			SELECT r.rolname, r.rolsuper, r.rolcreatedb OR r.rolsuper,
 			       EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1),
-			       COALESCE((SELECT pg_has_role(current_user, o.oid, 'MEMBER') FROM pg_catalog.pg_roles o WHERE o.rolname = $1), false)
+			       COALESCE((SELECT `+isMember+` FROM pg_catalog.pg_roles o WHERE o.rolname = $1), false)
 			FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`, t.owner).Scan(&me, &superuser, &create, &exists, &member)
 	})
 	switch {
@@ -176,7 +184,7 @@ func (t *target) checkRoles(ctx context.Context) (superuser bool, err error) {
 	case !create:
 		return false, &RoleError{Role: me, Reason: "may not create databases"}
 	case !member:
-		return false, &RoleError{Role: t.owner, Reason: fmt.Sprintf("is to own the database, and %s is no member of it", me)}
+		return false, &RoleError{Role: t.owner, Reason: fmt.Sprintf("is to own the database, and %s is no member of it that inherits its rights and may become it", me)}
 	}
 	return superuser, nil
 }

@@ -65,6 +65,9 @@ func pickLocale(ctx context.Context, admin *server.Session, collation string, sr
 		if !ok {
 			return l, "", fmt.Errorf("--collation source: the backup does not say what the source had")
 		}
+		if admin.Version < 150000 && from.locale != "" {
+			return l, "", fmt.Errorf("--collation source: the source had %s, which this server does not know", from)
+		}
 		if admin.Version < 150000 {
 			from.provider = ""
 		} else if from.provider == "" {

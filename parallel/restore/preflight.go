@@ -119,6 +119,9 @@ func (r *run) createFilestore() error {
 	if err := filestore.MakeParents(parent, r.give); err != nil {
 		return fmt.Errorf("create the data folder: %w", err)
 	}
+	if err := filestore.TryGive(parent, r.give); err != nil {
+		return fmt.Errorf("give the files to the owner of the data folder: %w", err)
+	}
 	leftovers, err := dumpfmt.Leftovers(parent)
 	if err != nil {
 		return err

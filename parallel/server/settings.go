@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"strings"
 
@@ -24,18 +23,40 @@ type Settings struct {
 var libpqOnly = []string{"gssencmode", "keepalives", "keepalives_idle", "keepalives_interval",
 	"keepalives_count", "tcp_user_timeout", "sslcrl", "sslcrldir", "requirepeer", "client_encoding",
 	"ssl_min_protocol_version", "ssl_max_protocol_version", "load_balance_hosts", "sslcompression",
-	"gsslib", "gssdelegation", "fallback_application_name"}
+	"gsslib", "gssdelegation", "fallback_application_name", "sslkeylogfile"}
+
+// secrets are keywords that no environment variable stands for: in argv
+// everybody could read them.
+var secrets = []string{"sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"}
+
+// given copies the parameters that have a value. libpq and pgx do not agree on
+// what an empty one means.
+func (s Settings) given() Params {
+	p := Params{}
+	for k, v := range s.Params {
+		if v != "" {
+			p[k] = v
+		}
+	}
+	return p
+}
 
 // Config gives pgx's configuration for one database of the server.
 func (s Settings) Config(database, application string) (*pgx.ConnConfig, error) {
-	p := maps.Clone(s.Params)
-	if p == nil {
-		p = Params{}
+	p := s.given()
+	for _, k := range secrets {
+		if p[k] != "" {
+			return nil, fmt.Errorf("connection settings: %s cannot be handed on to PostgreSQL's programs unseen", k)
+		}
 	}
 	for _, k := range libpqOnly {
 		delete(p, k)
 	}
-	delete(p, "dbname")
+	if addr := p["hostaddr"]; addr != "" { // pgx has no second name for the host
+		p["host"] = addr
+		delete(p, "hostaddr")
+	}
+	p["dbname"] = database // the password file may have a line for it
 	cfg, err := pgx.ParseConfig(p.dsn())
 	if err != nil {
 		return nil, fmt.Errorf("connection settings: %w", err)
@@ -64,10 +85,7 @@ func (s Settings) Child(database, application, options string) (Child, error) {
 	if err != nil {
 		return Child{}, err
 	}
-	p := maps.Clone(s.Params)
-	if p == nil {
-		p = Params{}
-	}
+	p := s.given()
 	set := map[string]string{"PGAPPNAME": application}
 	if cfg.Password != "" {
 		set["PGPASSWORD"] = cfg.Password
