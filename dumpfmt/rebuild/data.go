@@ -74,7 +74,7 @@ func (b *builder) target() (key, error) {
 	if !b.is(sqlscript.Copy) && !b.has(sqlscript.Statement, insertText) {
 		return key{}, nil
 	}
-	c := newCursor(string(b.piece.Data), b.sc.Conforming())
+	c := newCursor(string(b.piece.Data), b.isConforming())
 	if !c.words("COPY") && !c.words("INSERT", "INTO") {
 		return key{}, errors.New("no table is named")
 	}
@@ -208,7 +208,7 @@ func (b *builder) copyInserts(it *item, w io.Writer) error {
 
 // afterTarget gives what comes after the table's name in an INSERT.
 func (b *builder) afterTarget(text string) string {
-	l := sqlscript.NewLexer([]byte(text), b.sc.Conforming())
+	l := sqlscript.NewLexer([]byte(text), b.isConforming())
 	for range 7 { // INSERT, blank, INTO, blank, the schema, the dot, the table
 		l.Next()
 	}

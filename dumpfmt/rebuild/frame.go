@@ -250,7 +250,7 @@ func (b *builder) isDefault() bool {
 
 // readDefault reads a statement that sets a default.
 func (b *builder) readDefault() error {
-	c := newCursor(string(b.piece.Data), b.sc.Conforming())
+	c := newCursor(string(b.piece.Data), b.isConforming())
 	isSpace := b.has(sqlscript.Statement, spaceText)
 	c.skip(3) // SET, the name, =
 	value, ok := c.name()

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"odx/dumpfmt/pgarchive"
-	"odx/dumpfmt/sqlscript"
 )
 
 const (
@@ -41,7 +40,7 @@ func (b *builder) splitOwner(it *item, text string) (string, error) {
 	if at < 0 {
 		return text, nil
 	}
-	n := newCursor(stmt[at+len(ownerTo):], b.sc.Conforming())
+	n := newCursor(stmt[at+len(ownerTo):], b.isConforming())
 	owner, ok := n.name()
 	if !ok || !n.atEnd() {
 		return text, nil // OWNER TO stands in the definition's last statement
@@ -79,7 +78,7 @@ func (b *builder) alteredObject(desc, stmt string) (string, bool) {
 
 // isNamed tells whether text is the name of the item.
 func (b *builder) isNamed(it *item, text string) bool {
-	c := newCursor(text, b.sc.Conforming())
+	c := newCursor(text, b.isConforming())
 	if it.entry.Namespace.Valid {
 		k, ok := c.qualified()
 		return ok && c.atEnd() && k.schema == it.entry.Namespace.String && k.name == it.entry.Tag
@@ -103,62 +102,4 @@ func (b *builder) splitBlobOwner(it *item, alter, owner string) error {
 		return errOwnerEdited
 	}
 	return it.own(owner)
-}
-
-// readNames fits a reading of the header to what the definition says, and
-// tells whether it does. A tag that the definition does not give is taken from
-// the header.
-func (b *builder) readNames(it *item, r sqlscript.Reading, s subject) bool {
-	e := &it.entry
-	tag, isRight := s.fitTag(r.Tag)
-	if !isRight {
-		return false
-	}
-	rest := r.Rest
-	if it.namedSpace() {
-		rest = strings.TrimSuffix(rest, spacePart+sanitize(it.space.String))
-	}
-	space, owner, ok := "", "", false
-	switch {
-	case s.anySchema:
-		space, owner, ok = b.cutSchema(rest)
-	case s.hasSchema:
-		owner, ok = strings.CutPrefix(rest, sanitize(s.schema)+ownerPart)
-		space = s.schema
-	default:
-		owner, ok = strings.CutPrefix(rest, "-"+ownerPart)
-		space = "-"
-	}
-	if !ok {
-		return false
-	}
-	if !s.anySchema {
-		b.schemas[space] = true
-	}
-	e.Desc, e.Tag = r.Desc, tag
-	e.Namespace = pgarchive.NullString{}
-	if space != "-" || s.hasSchema {
-		e.Namespace = pgarchive.Str(space)
-	}
-	e.Owner = pgarchive.NullString{}
-	it.noOwner = owner == "-"
-	if !it.noOwner {
-		e.Owner = pgarchive.Str(owner)
-	}
-	return true
-}
-
-// cutSchema splits what a header says of schema and owner where only the header
-// says it: behind the first schema that was named before, if there is one.
-func (b *builder) cutSchema(text string) (schema, owner string, ok bool) {
-	for from := 0; ; {
-		i := strings.Index(text[from:], ownerPart)
-		if i < 0 {
-			return strings.Cut(text, ownerPart)
-		}
-		if from += i; b.schemas[text[:from]] {
-			return text[:from], text[from+len(ownerPart):], true
-		}
-		from++
-	}
 }

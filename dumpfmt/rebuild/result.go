@@ -78,6 +78,3 @@ func (b *builder) special(t *pgarchive.TOC) {
 			Section: pgarchive.SectionPreData, Defn: pgarchive.Str(s.defn)})
 	}
 }
-
-// isConforming tells whether standard_conforming_strings is on.
-func (b *builder) isConforming() bool { return b.sc.Conforming() }

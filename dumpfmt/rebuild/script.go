@@ -17,6 +17,9 @@ type script struct {
 	isEnd bool            // there is no piece left
 }
 
+// isConforming tells whether standard_conforming_strings is on.
+func (s *script) isConforming() bool { return s.sc.Conforming() }
+
 // next goes on to the next piece.
 func (s *script) next() error {
 	p, err := s.sc.Next()

@@ -45,14 +45,6 @@ func (s *subject) fitTag(header string) (string, bool) {
 	return s.name, sanitize(s.name) == header
 }
 
-// kind says what there is to know of a kind of entries.
-type kind struct {
-	isPost bool // in the post-data section
-	// parse reads the start of the definition. It gives false if that is not
-	// the definition of such an entry.
-	parse func(c *cursor, s *subject) bool
-}
-
 // identify finds the reading of the header that the definition agrees with.
 func (b *builder) identify(it *item) error {
 	readings := it.header.Readings()
@@ -67,7 +59,7 @@ func (b *builder) identify(it *item) error {
 		}
 		isKnown = true
 		var s subject
-		if k.parse(newCursor(it.text, b.sc.Conforming()), &s) && b.readNames(it, r, s) {
+		if k.parse(newCursor(it.text, b.isConforming()), &s) && b.readNames(it, r, s) {
 			it.subject = s
 			b.frame.HasOwners = b.frame.HasOwners || it.entry.Owner.Valid && it.entry.Owner.String != ""
 			return nil

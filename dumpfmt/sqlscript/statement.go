@@ -100,10 +100,10 @@ func (n *nesting) token(kind TokenKind, text []byte) error {
 func (n *nesting) word(text []byte, begun bool) {
 	if n.words < 4 {
 		n.words++
-		if !slices.Contains(startWords, string(bytes.ToLower(text))) {
+		if i := slices.IndexFunc(startWords, func(w string) bool { return isWord(text, w) }); i < 0 {
 			n.words = 4
 		} else {
-			n.first += string(text[0] | 0x20)
+			n.first += startWords[i][:1]
 		}
 	}
 	switch {
