@@ -27,10 +27,13 @@ type kind struct {
 
 // kindOf classifies an entry.
 func (s *Script) kindOf(e *pgarchive.Entry) kind {
-	k := kind{pass: passOf(e)}
 	isStatistics := s.release.hasStatistics() && e.Desc == "STATISTICS DATA"
+	k := kind{pass: passOf(e)}
+	if isStatistics && e.Section == pgarchive.SectionPostData {
+		k.pass = lastPass // some are of materialized views
+	}
 	k.data = e.HadDumper && !isStatistics
-	k.definition = isStatistics || isDataLike(e) || hasDefinition(e)
+	k.definition = isStatistics || s.isDataLike(e) || hasDefinition(e)
 	k.printed = (k.definition || k.data) && !s.isLeftOut(e, k.pass)
 	if isStatistics {
 		k.prefix = "Statistics for "
@@ -70,22 +73,24 @@ func passOf(e *pgarchive.Entry) pass {
 		if strings.HasPrefix(e.Tag, "EVENT TRIGGER ") {
 			return lastPass
 		}
-	case "STATISTICS DATA":
-		if e.Section == pgarchive.SectionPostData {
-			return lastPass
-		}
 	}
 	return mainPass
 }
 
 // isDataLike tells whether an entry without a data file counts as data. Such
 // an entry is printed even if it has no definition.
-func isDataLike(e *pgarchive.Entry) bool {
+func (s *Script) isDataLike(e *pgarchive.Entry) bool {
+	if e.HadDumper {
+		return false
+	}
 	switch e.Desc {
-	case "SEQUENCE SET", pgarchive.DescBlob, pgarchive.DescBlobMetadata:
-		return !e.HadDumper
+	case "SEQUENCE SET", pgarchive.DescBlob:
+		return true
+	case pgarchive.DescBlobMetadata:
+		return s.release.groupsLargeObjects()
 	case "ACL", "COMMENT", "SECURITY LABEL":
-		return !e.HadDumper && strings.HasPrefix(e.Tag, "LARGE OBJECT")
+		rest, ok := strings.CutPrefix(e.Tag, "LARGE OBJECT")
+		return ok && (s.release.groupsLargeObjects() || strings.HasPrefix(rest, " "))
 	}
 	return false
 }
