@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,7 +52,9 @@ func rows(n int, seed uint64) []byte {
 
 // standard is a zip as Odoo's, with every kind of member that Writer treats in
 // its own way when pieces have 64 KiB.
-func standard() []file {
+func standard() []file { return slices.Clone(makeStandard()) }
+
+var makeStandard = sync.OnceValue(func() []file {
 	files := []file{
 		{"dump.sql", rows(500_000, 1)},
 		{"manifest.json", []byte("{\n    \"odoo_dump\": \"1\"\n}")},
@@ -71,7 +75,7 @@ func standard() []file {
 		files = append(files, file{fmt.Sprintf("filestore/02/%04d", i), rows(i*37, uint64(i))})
 	}
 	return append(files, file{"odx/record.json", []byte("{}")})
-}
+})
 
 // opener gives text as Add wants it.
 func opener(text []byte) func() (io.ReadCloser, error) {
