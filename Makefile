@@ -54,7 +54,7 @@ interop: ## fetch PostgreSQL of the versions in PG and REGRESS and run the tests
 	@.ci/setup test
 	servers=$$(for v in $(PG); do .ci/postgres $$v || exit 1; done | paste -sd:) && \
 	regress=$$(for v in $(REGRESS); do .ci/regress $$v || echo "without PostgreSQL $$v's regression database" >&2; done | paste -sd:) && \
-	ODX_TEST_PG="$$servers" ODX_TEST_REGRESS="$$regress" ODX_TEST_RESTORES=$(RESTORES) $(GOTEST) -count=1 \
+	ODX_TEST_PG="$$servers" ODX_TEST_REGRESS="$$regress" ODX_TEST_RESTORES=$(RESTORES) $(GOTEST) -timeout 2h -count=1 \
 		./dumpfmt/... ./convert/... ./parallel/... ./cmd/... ./bench/...
 
 .PHONY: lint
