@@ -32,6 +32,12 @@ type plan struct {
 // Kinds of entries that only a superuser may create. Odoo has none of them.
 var superuserOnly = map[string]bool{
 	"EVENT TRIGGER": true, "SUBSCRIPTION": true, "FOREIGN DATA WRAPPER": true, "ACCESS METHOD": true,
+	"PUBLICATION TABLES IN SCHEMA": true,
+}
+
+// onlySuperuser tells whether only a superuser may restore the entry.
+func onlySuperuser(e *pgarchive.Entry) bool {
+	return superuserOnly[e.Desc] || e.Desc == "PUBLICATION" && strings.Contains(e.Defn.String, " FOR ALL TABLES")
 }
 
 var (
@@ -54,7 +60,7 @@ func makePlan(toc *pgarchive.TOC) plan {
 		case e.Desc == "COMMENT" && strings.HasPrefix(e.Tag, "EXTENSION "):
 			p.left[e.ID] = true
 			comments[strings.TrimPrefix(e.Tag, "EXTENSION ")] = e.Defn.String
-		case superuserOnly[e.Desc]:
+		case onlySuperuser(e):
 			p.superuser = append(p.superuser, e)
 		case e.Desc == "ACL" && e.Tag == "SCHEMA public":
 			p.publicACL = true
@@ -96,8 +102,9 @@ func schemaOf(defn string) string {
 }
 
 // leaveSuperuserEntries takes what only a superuser may restore off the list,
-// with what depends on it, and names each.
-func (p *plan) leaveSuperuserEntries(toc *pgarchive.TOC) (names []string) {
+// with what depends on it, and names each. It is an error if rows would be left
+// out with it.
+func (p *plan) leaveSuperuserEntries(toc *pgarchive.TOC) (names []string, err error) {
 	gone := map[pgarchive.DumpID]bool{}
 	for _, e := range p.superuser {
 		gone[e.ID] = true
@@ -110,9 +117,12 @@ func (p *plan) leaveSuperuserEntries(toc *pgarchive.TOC) (names []string) {
 		if gone[e.ID] {
 			p.left[e.ID] = true
 			names = append(names, e.Desc+" "+e.Tag)
+			if e.Desc == pgarchive.DescTableData {
+				return nil, fmt.Errorf("table %s needs what only a superuser may own; restore it with a superuser as the owner", e.Tag)
+			}
 		}
 	}
-	return names
+	return names, nil
 }
 
 // writeList writes pg_restore's --use-list.

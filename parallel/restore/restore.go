@@ -258,7 +258,11 @@ func (r *run) prepareTarget(ctx context.Context, p *plan) error {
 		return err
 	}
 	if r.role != "" || !r.super {
-		for _, name := range p.leaveSuperuserEntries(r.source.archive.TOC) {
+		names, err := p.leaveSuperuserEntries(r.source.archive.TOC)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
 			r.warn("left out, only a superuser may own it: %s", name)
 		}
 	}
