@@ -262,7 +262,14 @@ func (d *depending) findPostponed(it *item) {
 // isPostponed tells whether pg_dump moved the item behind the data.
 func (it *item) isPostponed() bool {
 	e := &it.entry
-	return e.Section == pgarchive.SectionPostData && (it.subject.isReturn || !kinds[e.Desc].isPost && kinds[e.Desc].parse != nil)
+	k, isKnown := kinds[e.Desc]
+	switch {
+	case e.Section != pgarchive.SectionPostData, e.Desc == descStatistics:
+		return false
+	case it.subject.isReturn:
+		return true
+	}
+	return isKnown && !k.isPost
 }
 
 // remember keeps what later items may depend on.

@@ -122,7 +122,8 @@ func (s *Scanner) leave() {
 
 var newline = []byte{'\n'}
 
-// FormatError is an error about the script at this offset and line.
+// FormatError makes err an error about the script at the place of a piece. It
+// may be one that Next gave long ago: its data do not matter.
 func (s *Scanner) FormatError(p Piece, err error) error {
 	return &dumpfmt.FormatError{Path: s.name, Offset: p.Offset, Field: "line " + strconv.FormatInt(p.Line, 10), Err: err}
 }
