@@ -15,7 +15,8 @@ import (
 // pgRestore finds a pg_restore that reads the archive, or skips the test.
 func pgRestore(t *testing.T, a *Archive) string {
 	t.Helper()
-	tool, err := pgtool.Finder{Path: os.Getenv("PATH")}.PgRestore(t.Context(), a.NeedsMajor(), a.NeedsMajor())
+	path := os.Getenv("PATH") + string(os.PathListSeparator) + os.Getenv("ODX_TEST_PG")
+	tool, err := pgtool.Finder{Path: path}.PgRestore(t.Context(), a.NeedsMajor(), a.NeedsMajor())
 	if missing := (*pgtool.NotFoundError)(nil); errors.As(err, &missing) {
 		t.Skip(err)
 	}
