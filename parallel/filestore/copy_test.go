@@ -213,7 +213,7 @@ func TestCopy_Refusals(t *testing.T) {
 	base := t.TempDir()
 	source := filepath.Join(base, "store")
 	put(t, source, "ab/file", "x")
-	put(t, source, "store/store", "takes the place of the folder itself")
+	put(t, source, "store/other", "would come into the source itself")
 	must(t, os.Symlink("store/ab", filepath.Join(base, "link")), os.Symlink("store", filepath.Join(base, "whole")))
 	before := list(t, source)
 	for name, target := range map[string]string{
