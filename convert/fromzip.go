@@ -153,7 +153,7 @@ func (u *unzipping) rebuild(ctx context.Context, dir string, zip *dumpfmt.ZipRec
 	if err != nil {
 		return err
 	}
-	ahead := readAhead(&source{ctx: ctx, r: r, meter: noMeter{}})
+	ahead := readAhead(&source{ctx: ctx, r: r, meter: &scaled{u.c.Meter, u.dump.Size, max(u.dump.Length, 1)}})
 	defer func() { ahead.stop(); r.Close() }()
 	if err := os.MkdirAll(filepath.Join(dir, dumpfmt.KeptDir), 0o700); err != nil {
 		return err
@@ -167,12 +167,19 @@ func (u *unzipping) rebuild(ctx context.Context, dir string, zip *dumpfmt.ZipRec
 	if err != nil {
 		return err
 	}
-	u.c.Meter.Add(u.dump.Size)
 	built.script.Length, built.script.CRC = u.dump.Length, u.dump.CRC
 	zip.Script = &built.script
 	u.record = u.newRecord(built, zip)
 	return nil
 }
+
+// scaled counts text as the part of a member's data that it is.
+type scaled struct {
+	Meter
+	size, length int64
+}
+
+func (s *scaled) Add(n int64) { s.Meter.Add(int64(float64(n) * float64(s.size) / float64(s.length))) }
 
 // tmOf breaks a time down as an archive's header has it.
 func tmOf(t time.Time) pgarchive.Tm {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"odx/dumpfmt/deflate"
 	"odx/dumpfmt/pgarchive"
@@ -39,19 +40,21 @@ type lookResult struct {
 	err  error
 }
 
-// lookAhead starts looking. Stop ends it.
+// lookAhead starts looking. Stop ends it and waits for it.
 func lookAhead(ctx context.Context, a *pgarchive.Archive, s scriptText, files map[pgarchive.DumpID]string, jobs int) (_ *lookahead, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &lookahead{ctx: ctx, results: make(chan chan lookResult, 4*max(jobs, 1)), files: files}
-	work := make(chan func(), 1)
-	for range max(jobs, 1) {
-		go func() {
-			for f := range work {
-				f()
+	jobs = max(jobs, 1)
+	l := &lookahead{ctx: ctx, results: make(chan chan lookResult, 4*jobs), files: files}
+	work := make(chan func())
+	var workers sync.WaitGroup
+	for range jobs {
+		workers.Go(func() {
+			for look := range work {
+				look()
 			}
-		}()
+		})
 	}
-	go func() {
+	workers.Go(func() {
 		defer close(work)
 		defer close(l.results)
 		for piece, err := range s.Pieces() {
@@ -61,25 +64,33 @@ func lookAhead(ctx context.Context, a *pgarchive.Archive, s scriptText, files ma
 			if piece.Data == nil || files[piece.Data.ID] == "" {
 				continue
 			}
-			name := files[piece.Data.ID]
-			result := make(chan lookResult, 1)
-			look := func() {
-				file, err := look(ctx, a.Path(), name)
-				result <- lookResult{file, err}
-			}
-			select {
-			case l.results <- result:
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case work <- look:
-			case <-ctx.Done():
+			if !l.order(work, a.Path(), files[piece.Data.ID]) {
 				return
 			}
 		}
-	}()
-	return l, cancel
+	})
+	return l, func() { cancel(); workers.Wait() }
+}
+
+// order has a worker look at a file, and the result come after those before it.
+// It waits while too many results are open, and gives false when the context
+// ends.
+func (l *lookahead) order(work chan<- func(), dir, name string) bool {
+	result := make(chan lookResult, 1)
+	select {
+	case l.results <- result:
+	case <-l.ctx.Done():
+		return false
+	}
+	select {
+	case work <- func() {
+		file, err := look(l.ctx, dir, name)
+		result <- lookResult{file, err}
+	}:
+		return true
+	case <-l.ctx.Done():
+		return false
+	}
 }
 
 // next gives the next data file, which is the entry's; nil if the entry has

@@ -28,7 +28,7 @@ func (w *zipWriter) keptMembers() error {
 			return err
 		}
 	}
-	if w.places == nil && !w.dumpAdded {
+	if !w.dumpAdded {
 		return &dumpfmt.FormatError{Path: dumpfmt.KeptMembers, Offset: -1, Err: errors.New("no dump.sql among the members")}
 	}
 	if w.src.filestore == "" {

@@ -30,7 +30,7 @@ type zipWriter struct {
 	sides     errgroup.Group // joins dump.sql while other members are added
 	places    *odoozip.Places
 	count     int64 // members below filestore/
-	dumpAdded bool
+	dumpAdded bool  // in the order of the members that were kept
 }
 
 // write writes dump.sql, manifest.json, the filestore and odx's own members, or
