@@ -28,6 +28,7 @@ type Options struct {
 	Filestore string // of a zip: folder of the filestore; "" takes the source's own
 	Manifest  string // of a zip: file of the manifest; "" takes the source's own
 	Sidecar   bool   // of a zip: odx's own members, which give the source back
+	Check     bool   // from or to a zip: compare all of the result with the source
 
 	Compression Compression // of data files
 	Jobs        int         // cores that are used, 0 for all
@@ -87,6 +88,13 @@ func Run(ctx context.Context, o Options) (Report, error) {
 func (c *conversion) checkOptions() error {
 	if c.TargetLayout != dumpfmt.LayoutScript && c.TargetLayout != dumpfmt.LayoutZip && (c.NoOwner || c.NoPrivileges || c.RestrictKey != "") {
 		return fmt.Errorf("%w: owners and privileges can be left out of a script only; pg_restore leaves them out of an archive when it restores", ErrOptions)
+	}
+	isZip := c.plan.Steps[0] == StepZip || c.plan.Steps[0] == StepUnzip
+	switch {
+	case c.Check && !isZip:
+		return fmt.Errorf("%w: checking is for conversions from and to a zip", ErrOptions)
+	case c.plan.Steps[0] == StepZip && c.NoOwner:
+		return fmt.Errorf("%w: a zip's dump.sql never has owners", ErrOptions)
 	}
 	return nil
 }

@@ -404,6 +404,8 @@ func TestRun_Refusals(t *testing.T) {
 		{Options{Source: source, Target: filepath.Join(dir, "x"), NoOwner: true}, ErrOptions},
 		{Options{Source: source, Target: filepath.Join(dir, "x"), NoPrivileges: true}, ErrOptions},
 		{Options{Source: source, Target: filepath.Join(dir, "x"), RestrictKey: "a"}, ErrOptions},
+		{Options{Source: source, Target: filepath.Join(dir, "x.sql"), Check: true}, ErrOptions},
+		{Options{Source: source, Target: filepath.Join(dir, "x.zip"), NoOwner: true}, ErrOptions},
 	} {
 		tt.o.TargetLayout = TargetLayout(tt.o.Target)
 		if _, err := Run(t.Context(), tt.o); !errors.Is(err, tt.want) {

@@ -45,6 +45,11 @@ func (c *conversion) fromZip(ctx context.Context) (err error) {
 	if err := u.run(ctx, dir.Path()); err != nil {
 		return err
 	}
+	if c.Check {
+		if err := c.proveFolder(ctx, dir.Path(), z); err != nil {
+			return err
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ type Report struct {
 	Compression  string `json:"compression,omitempty"`  // of an archive's data files
 	RestrictKey  string `json:"restrict_key,omitempty"` // of the script, read or written
 
+	Proof *Proof `json:"proof,omitempty"` // where Check was asked for
+
 	// LeftOut names files of the source that the target has no place for.
 	LeftOut []string `json:"left_out,omitempty"`
 	// Notes are what a reader of the target should know.

@@ -28,6 +28,11 @@ func (c *conversion) toZip(ctx context.Context, a *pgarchive.Archive) (err error
 	if err := w.write(ctx, f); err != nil {
 		return err
 	}
+	if c.Check {
+		if err := c.proveZip(ctx, f.Path(), src); err != nil {
+			return err
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -152,13 +152,13 @@ func TestZip_OfArchive(t *testing.T) {
 	for _, path := range archives(t) {
 		dir := t.TempDir()
 		zipped, back := filepath.Join(dir, "x.zip"), filepath.Join(dir, "back")
-		convert(t, Options{Source: path, Target: zipped, Filestore: store, RestrictKey: key, Sidecar: true, Jobs: 2})
+		convert(t, Options{Source: path, Target: zipped, Filestore: store, RestrictKey: key, Sidecar: true, Check: true, Jobs: 2})
 		members := readZip(t, zipped, false)
 		wantSame(t, path+": dump.sql", members[0].text, script(t, path, render.Options{NoOwner: true}))
 		if last := members[len(members)-1]; members[0].name != "dump.sql" || !strings.HasPrefix(last.name, "filestore/") {
 			t.Errorf("%s: first %s, last %s", path, members[0].name, last.name)
 		}
-		convert(t, Options{Source: zipped, Target: back, Compression: DefaultCompression, Jobs: 2})
+		convert(t, Options{Source: zipped, Target: back, Compression: DefaultCompression, Check: true, Jobs: 2})
 		if got, want := tree(t, filepath.Join(back, "filestore")), tree(t, store); !maps.Equal(got, want) {
 			t.Errorf("%s: filestore has %d files, want %d", path, len(got), len(want))
 		}
@@ -256,9 +256,9 @@ func throughFolder(t *testing.T, members []member) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	makeZip(t, at("0.zip"), members)
-	convert(t, Options{Source: at("0.zip"), Target: at("1"), Compression: DefaultCompression, Jobs: 2})
+	convert(t, Options{Source: at("0.zip"), Target: at("1"), Compression: DefaultCompression, Check: true, Jobs: 2})
 	check(t, filepath.Join(at("1"), "dump"))
-	convert(t, Options{Source: at("1"), Target: at("2.zip"), Sidecar: true, Jobs: 2})
+	convert(t, Options{Source: at("1"), Target: at("2.zip"), Sidecar: true, Check: true, Jobs: 2})
 	wantMembers(t, "zip", readZip(t, at("2.zip"), false), members)
 	convert(t, Options{Source: at("2.zip"), Target: at("3"), Jobs: 2})
 	if got, want := tree(t, at("3")), tree(t, at("1")); !maps.Equal(got, want) {
@@ -390,6 +390,58 @@ func TestZip_Truncated(t *testing.T) {
 			t.Errorf("%d of %d bytes: %v", n, len(good), err)
 		}
 		wantNothing(t, dir, "0.zip", "bad.zip")
+	}
+}
+
+// TestProve_Differs changes one thing after the other behind a zip's back.
+func TestProve_Differs(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	text := scripts(t)["../dumpfmt/rebuild/testdata/pg15/cellar.sql.gz"]
+	makeZip(t, at("0.zip"), []member{{"dump.sql", text}, {"manifest.json", []byte("{}")}, {"filestore/a0/a1", []byte("x")}, {"readme", []byte("x")}})
+	prove := func(change func(folder string) error) error {
+		folder := filepath.Join(t.TempDir(), "1")
+		convert(t, Options{Source: at("0.zip"), Target: folder, Compression: DefaultCompression})
+		z, err := os.Open(at("0.zip"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer z.Close()
+		info, err := z.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := odoozip.NewReader(z, info.Size(), "0.zip")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := change(folder); err != nil {
+			t.Fatal(err)
+		}
+		return (&conversion{Options: Options{Jobs: 2}}).proveFolder(t.Context(), folder, r)
+	}
+	write := func(name, text string) func(string) error {
+		return func(folder string) error { return os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600) }
+	}
+	if err := prove(func(string) error { return nil }); err != nil {
+		t.Errorf("nothing changed: %v", err)
+	}
+	for name, change := range map[string]func(string) error{
+		"filestore": write("filestore/a0/a1", "y"), "manifest": write("manifest.json", "[]"), "other member": write("extra/readme", "y"),
+		"table of contents": func(folder string) error {
+			a := openPath(t, filepath.Join(folder, "dump"))
+			a.TOC.Entries[len(a.TOC.Entries)-1].Defn.String += "-- changed\n"
+			path := filepath.Join(folder, "dump", tocFile)
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			_, err := writeTOC(filepath.Dir(path), a.TOC)
+			return err
+		},
+	} {
+		if err := prove(change); !errors.Is(err, ErrNotSame) {
+			t.Errorf("%s: %v, want %v", name, err, ErrNotSame)
+		}
 	}
 }
 

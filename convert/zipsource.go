@@ -44,7 +44,7 @@ func (c *conversion) openZipSource(ctx context.Context, a *pgarchive.Archive) (*
 	if err := c.chooseManifest(s); err != nil {
 		return nil, err
 	}
-	printed, err := render.New(a, render.Options{NoOwner: true, NoPrivileges: c.NoPrivileges, RestrictKey: c.RestrictKey})
+	printed, err := c.printer(a)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +53,11 @@ func (c *conversion) openZipSource(ctx context.Context, a *pgarchive.Archive) (*
 		return s, nil
 	}
 	return s, c.useKept(ctx, s, printed)
+}
+
+// printer prints an archive as a zip's dump.sql.
+func (c *conversion) printer(a *pgarchive.Archive) (*render.Script, error) {
+	return render.New(a, render.Options{NoOwner: true, NoPrivileges: c.NoPrivileges, RestrictKey: c.RestrictKey})
 }
 
 // readBeside reads what lies beside the archive.

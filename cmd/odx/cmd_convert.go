@@ -40,6 +40,7 @@ func newConvertCommand(ui *ui) *cli.Command {
 			&cli.StringFlag{Name: "filestore", Usage: "`FOLDER` of the filestore that goes into a zip (default: the source's own)"},
 			&cli.StringFlag{Name: "manifest", Usage: "`FILE` that becomes a zip's manifest.json (default: the source's own, else made of its ir_module_module rows)"},
 			&cli.BoolFlag{Name: "no-sidecar", Usage: "leave odx's own members out of a zip; it is converted back by reading all of dump.sql then, and without owners"},
+			&cli.BoolFlag{Name: "check", Usage: "from or to a zip: compare every member with the folder's files by SHA-256 before the target appears"},
 		}, outputFlags()),
 		Action: func(c *cli.Context) error {
 			ui.configure(c)
@@ -70,7 +71,7 @@ func convertOptions(c *cli.Context) (o convert.Options, err error) {
 		return o, usagef("--filestore, --manifest and --no-sidecar are for zips, and %s is to be a %s", o.Target, o.TargetLayout)
 	}
 	o.Filestore, o.Manifest, o.Sidecar = c.String("filestore"), c.String("manifest"), !c.Bool("no-sidecar")
-	o.OdxVersion = odxVersion()
+	o.Check, o.OdxVersion = c.Bool("check"), odxVersion()
 	if o.Jobs = c.Int("jobs"); o.Jobs < 1 {
 		return o, usagef("--jobs must be at least 1")
 	}
@@ -120,4 +121,8 @@ func (u *ui) convertSummary(r *convert.Report) {
 		u.say("     filestore  %d files, %s", r.Files, bytesText(r.FileBytes))
 	}
 	u.say("     target     %s%s", bytesText(r.TargetBytes), compressed)
+	if p := r.Proof; p != nil {
+		u.say("     checked    dump.sql, %d other members and %d data files are the same on both sides, %s", p.Members, p.DataFiles, bytesText(p.Bytes))
+		u.say("     dump.sql   SHA-256 %s", p.Script)
+	}
 }
