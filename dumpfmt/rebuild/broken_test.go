@@ -16,7 +16,7 @@ import (
 func small(t testing.TB) map[string][]byte {
 	t.Helper()
 	scripts := make(map[string][]byte)
-	for _, name := range []string{"pg13/cellar-create", "pg18/cellar", "pg18/cellar-inserts"} {
+	for _, name := range []string{"pg13/cellar-create", "pg18/cellar-inserts"} {
 		scripts[name] = unpack(t, filepath.Join("testdata", name+".sql.gz"))
 	}
 	return scripts

@@ -27,7 +27,11 @@ func (s *Scanner) read() error {
 	if s.readErr != nil {
 		return s.readErr
 	}
-	s.buf = s.buf[:copy(s.buf[:cap(s.buf)], s.buf[s.start:])]
+	to := s.buf[:cap(s.buf)]
+	if s.offset > 0 && cap(s.buf) < rowsBuffer {
+		to = make([]byte, rowsBuffer)
+	}
+	s.buf = to[:copy(to, s.buf[s.start:])]
 	s.pos -= s.start
 	s.start = 0
 	from := len(s.buf)

@@ -78,13 +78,17 @@ type Scanner struct {
 }
 
 // rowsBuffer is the size of the buffer in bytes: rows come in slices of about
-// that size. It fits into the second-level cache.
-const rowsBuffer = 256 << 10
+// that size. It fits into the second-level cache. A script starts with
+// firstBuffer, which is enough for a small one.
+const (
+	rowsBuffer  = 256 << 10
+	firstBuffer = 16 << 10
+)
 
 // NewScanner makes a scanner of the script that r gives. Name stands in errors
 // for the file.
 func NewScanner(r io.Reader, name string) *Scanner {
-	return &Scanner{r: r, name: name, line: 1, last: '\n', buf: make([]byte, 0, rowsBuffer)}
+	return &Scanner{r: r, name: name, line: 1, last: '\n', buf: make([]byte, 0, firstBuffer)}
 }
 
 // Conforming tells whether standard_conforming_strings is on where the scan

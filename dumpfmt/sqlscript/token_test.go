@@ -156,7 +156,7 @@ func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 // TestScanner_LongPieces has statements and rows beyond the buffer, and the end
 // mark at every place around its border.
 func TestScanner_LongPieces(t *testing.T) {
-	for _, long := range []int{rowsBuffer - 40, rowsBuffer, 3*rowsBuffer + 5} {
+	for _, long := range []int{firstBuffer - 60, firstBuffer, rowsBuffer - 40, rowsBuffer, 3*rowsBuffer + 5} {
 		for shift := range 40 {
 			script := "SELECT '" + strings.Repeat("x", long) + "';\nCOPY t (a) FROM stdin;\n" +
 				strings.Repeat("y", long+shift) + "\n\\\\.\n\\.\n\nSELECT 2;\n"
