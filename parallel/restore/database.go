@@ -141,14 +141,15 @@ func databaseExists(ctx context.Context, admin *server.Session, name string) (ex
 	return exists, err
 }
 
-// Leftovers lists databases under construction that no odx works on: nobody is
-// connected to them, and no session of a restore says that it makes them.
+// Leftovers lists databases under construction that no odx works on: no client
+// is connected to them (autovacuum is none), and no session of a restore says
+// that it makes them.
 func Leftovers(ctx context.Context, admin *server.Session) (names []string, err error) {
 	err = admin.Do(func(c *pgx.Conn) error {
 		rows, err := c.Query(ctx, `SELECT d.datname FROM pg_catalog.pg_database d
 			WHERE d.datname LIKE 'odx-tmp-%' AND NOT EXISTS (
 				SELECT FROM pg_catalog.pg_stat_activity a
-				WHERE a.datname = d.datname OR a.application_name = 'odx restore ' || d.datname)
+				WHERE a.datname = d.datname AND a.backend_type = 'client backend' OR a.application_name = 'odx restore ' || d.datname)
 			ORDER BY 1`)
 		if err != nil {
 			return err
