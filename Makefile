@@ -40,9 +40,9 @@ test: ## install what is missing, then run every test
 	ODX_TEST_REGRESS="$${ODX_TEST_REGRESS-$$(.ci/regress --list | paste -sd:)}" $(GOTEST) $(PKGS)
 
 .PHONY: race
-race: ## run the tests with the race detector
+race: ## run the tests with the race detector, without those that only take long
 	@.ci/setup race
-	CGO_ENABLED=1 $(GOTEST) -race $(PKGS)
+	CGO_ENABLED=1 $(GOTEST) -race -short $(PKGS)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
