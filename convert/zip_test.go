@@ -318,6 +318,37 @@ func TestZip_DumpChanged(t *testing.T) {
 	wantSame(t, "dump.sql", readZip(t, at("3.zip"), false)[0].text, members[0].text)
 }
 
+// TestZip_Links has links in a filestore: those to its own files become files,
+// those that lead out are left out and named.
+func TestZip_Links(t *testing.T) {
+	dir, store := t.TempDir(), t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	makeStore(t, store)
+	for name, to := range map[string]string{"in": "ab/abcdef", "out": secret, "up": "../" + filepath.Base(store) + "/ab/ac", "nowhere": "x", "folder": "ab"} {
+		if err := os.Symlink(to, filepath.Join(store, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	target := filepath.Join(dir, "x.zip")
+	r := convert(t, Options{Source: testdata + "/pg15/cellar", Target: target, Filestore: store, RestrictKey: key})
+	found := map[string]string{}
+	for _, m := range readZip(t, target, false) {
+		found[m.name] = string(m.text)
+		if strings.Contains(string(m.text), "secret") {
+			t.Errorf("%s has the secret", m.name)
+		}
+	}
+	if found["filestore/in"] != found["filestore/ab/abcdef"] {
+		t.Error("a link within the filestore lost its content")
+	}
+	if len(r.Notes) != 5 { // four links, and that there is no manifest
+		t.Errorf("notes: %q", r.Notes)
+	}
+}
+
 // TestZip_SameForAnyJobs holds the bytes to be the same on any number of cores.
 func TestZip_SameForAnyJobs(t *testing.T) {
 	dir := t.TempDir()

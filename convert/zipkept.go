@@ -31,11 +31,11 @@ func (w *zipWriter) keptMembers() error {
 	if !w.dumpAdded {
 		return &dumpfmt.FormatError{Path: dumpfmt.KeptMembers, Offset: -1, Err: errors.New("no dump.sql among the members")}
 	}
-	if w.src.filestore == "" {
+	if w.store == nil {
 		return nil
 	}
 	there.sort()
-	return w.addTree(w.src.filestore, w.top()+odoozip.FilestoreDir, there)
+	return w.addTree(w.store, ".", w.top()+odoozip.FilestoreDir, there)
 }
 
 // top is the folder that the zip had everything in, "" for none.
@@ -60,14 +60,14 @@ func (w *zipWriter) keptMember(k keptMember, there *nameSet) error {
 		}
 		return w.addBytes(k.name, w.src.manifest)
 	}
-	path := filepath.Join(w.src.backup, filepath.FromSlash(k.file))
+	root, path := w.backup, filepath.FromSlash(k.file)
 	if rel, ok := strings.CutPrefix(k.file, odoozip.FilestoreDir); ok {
-		if w.src.filestore == "" {
-			return nil
-		}
-		path = filepath.Join(w.src.filestore, filepath.FromSlash(rel))
+		root, path = w.store, filepath.FromSlash(rel)
 	}
-	info, err := os.Stat(path)
+	if root == nil {
+		return nil
+	}
+	info, err := root.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		w.c.note("%s is gone since the backup was made of %s", k.file, w.src.zip.Name)
 		return nil
@@ -75,7 +75,7 @@ func (w *zipWriter) keptMember(k keptMember, there *nameSet) error {
 	if err != nil {
 		return err
 	}
-	return w.addFile(path, k.name, info)
+	return w.addFile(root, path, k.name, info)
 }
 
 // addKept adds what was kept of a zip to odx's own members, so that the backup

@@ -29,8 +29,10 @@ type zipWriter struct {
 	z         *odoozip.Writer
 	sides     errgroup.Group // joins dump.sql while other members are added
 	places    *odoozip.Places
-	count     int64 // members below filestore/
-	dumpAdded bool  // in the order of the members that were kept
+	store     *os.Root // the filestore; nil for none
+	backup    *os.Root // with what was kept of a zip; nil for none
+	count     int64    // members below filestore/
+	dumpAdded bool     // in the order of the members that were kept
 }
 
 // write writes dump.sql, manifest.json, the filestore and odx's own members, or
@@ -39,6 +41,10 @@ type zipWriter struct {
 func (w *zipWriter) write(ctx context.Context, out io.Writer) (err error) {
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	defer w.cancel(nil)
+	if err := w.openFolders(); err != nil {
+		return err
+	}
+	defer w.closeFolders()
 	if w.z, err = odoozip.NewWriter(w.ctx, out, odoozip.Options{Jobs: w.c.Jobs}); err != nil {
 		return err
 	}
@@ -75,10 +81,32 @@ func (w *zipWriter) members() error {
 			return err
 		}
 	}
-	if w.src.filestore == "" {
+	if w.store == nil {
 		return nil
 	}
-	return w.addTree(w.src.filestore, odoozip.FilestoreDir, nil)
+	return w.addTree(w.store, ".", odoozip.FilestoreDir, nil)
+}
+
+// openFolders opens the folders that files come from, so that no link in them
+// leads out.
+func (w *zipWriter) openFolders() (err error) {
+	if w.src.filestore != "" {
+		if w.store, err = os.OpenRoot(w.src.filestore); err != nil {
+			return err
+		}
+	}
+	if w.src.backup != "" {
+		w.backup, err = os.OpenRoot(w.src.backup)
+	}
+	return err
+}
+
+func (w *zipWriter) closeFolders() {
+	for _, root := range []*os.Root{w.store, w.backup} {
+		if root != nil {
+			_ = root.Close() // open for reading
+		}
+	}
 }
 
 func isFile(path string) bool {
@@ -123,29 +151,32 @@ func (w *zipWriter) addBytes(name string, data []byte) error {
 		func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil })
 }
 
-// addTree adds all files below a folder, by name, but for those that are there
-// already. A folder that is empty is added itself.
-func (w *zipWriter) addTree(root, prefix string, there *nameSet) error {
-	entries, err := os.ReadDir(root)
+// addTree adds all files below a folder, by name. A folder that is empty is
+// added itself. Links are followed within the filestore only.
+func (w *zipWriter) addTree(root *os.Root, dir, prefix string, there *nameSet) error {
+	entries, err := fs.ReadDir(root.FS(), filepath.ToSlash(dir))
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		path := filepath.Join(root, e.Name())
-		info, err := os.Stat(path) // follows a link within the filestore
+		path, name := filepath.Join(dir, e.Name()), prefix+e.Name()
+		info, err := root.Stat(path)
 		switch {
+		case e.Type()&fs.ModeSymlink != 0 && (err != nil || !info.Mode().IsRegular()):
+			w.c.note("%s is a link that leads to no file of the filestore, and was left out", name)
+			err = nil
 		case errors.Is(err, fs.ErrNotExist):
-			continue // it went meanwhile, or is a link to nothing
+			continue // it went meanwhile
 		case err != nil:
 			return err
-		case info.IsDir() && e.Type()&fs.ModeSymlink == 0:
-			err = w.addFolder(path, prefix+e.Name()+"/", info, there)
-		case info.Mode().IsRegular() && there.has(prefix+e.Name()):
+		case info.IsDir():
+			err = w.addFolder(root, path, name+"/", info, there)
+		case info.Mode().IsRegular() && there.has(name):
 			w.count++
 		case info.Mode().IsRegular():
-			err = w.addFile(path, prefix+e.Name(), info)
+			err = w.addFile(root, path, name, info)
 		default:
-			w.c.note("%s%s is no file and was left out", prefix, e.Name())
+			w.c.note("%s is no file and was left out", name)
 		}
 		if err != nil {
 			return err
@@ -154,9 +185,9 @@ func (w *zipWriter) addTree(root, prefix string, there *nameSet) error {
 	return nil
 }
 
-func (w *zipWriter) addFolder(path, name string, info fs.FileInfo, there *nameSet) error {
+func (w *zipWriter) addFolder(root *os.Root, path, name string, info fs.FileInfo, there *nameSet) error {
 	before := w.count
-	if err := w.addTree(path, name, there); err != nil {
+	if err := w.addTree(root, path, name, there); err != nil {
 		return err
 	}
 	if w.count > before || there.has(name) {
@@ -166,7 +197,7 @@ func (w *zipWriter) addFolder(path, name string, info fs.FileInfo, there *nameSe
 	return w.z.Add(odoozip.Header{Name: name, Modified: info.ModTime()}, nil)
 }
 
-func (w *zipWriter) addFile(path, name string, info fs.FileInfo) error {
+func (w *zipWriter) addFile(root *os.Root, path, name string, info fs.FileInfo) error {
 	if err := w.ctx.Err(); err != nil {
 		return context.Cause(w.ctx)
 	}
@@ -177,7 +208,7 @@ func (w *zipWriter) addFile(path, name string, info fs.FileInfo) error {
 	w.c.report.Files++
 	w.c.report.FileBytes += info.Size()
 	return w.z.Add(odoozip.Header{Name: name, Modified: info.ModTime(), Length: info.Size()},
-		func() (io.ReadCloser, error) { return os.Open(path) })
+		func() (io.ReadCloser, error) { return root.Open(path) })
 }
 
 // writeSidecar writes odx's own members: what gives the backup back byte for
