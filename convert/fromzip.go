@@ -19,7 +19,7 @@ import (
 
 // fromZip makes a fast layout of a standard zip.
 func (c *conversion) fromZip(ctx context.Context) (err error) {
-	f, err := os.Open(c.Source)
+	z, dump, f, err := openZip(c.Source)
 	if err != nil {
 		return err
 	}
@@ -28,12 +28,8 @@ func (c *conversion) fromZip(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	z, err := odoozip.NewReader(f, info.Size(), filepath.Base(c.Source))
-	if err != nil {
-		return err
-	}
-	u := &unzipping{c: c, zip: z, started: time.Now()}
-	if err := u.find(); err != nil {
+	u := &unzipping{c: c, zip: z, dump: dump, started: time.Now()}
+	if err := u.findPlaces(); err != nil {
 		return err
 	}
 	dir, err := dumpfmt.CreateDir(c.Target)
@@ -66,12 +62,32 @@ type unzipping struct {
 	record  *dumpfmt.Record // nil where the zip brings its own
 }
 
-// find looks for what the zip is made of.
-func (u *unzipping) find() error {
-	u.dump = u.zip.Find(odoozip.DumpName)
-	if u.dump == nil {
-		return &dumpfmt.FormatError{Path: u.c.Source, Offset: -1, Err: errors.New("no dump.sql in it: not a zip of Odoo's")}
+// openZip opens a standard zip and finds its dump.sql. The caller closes the
+// file.
+func openZip(path string) (z *odoozip.Reader, dump *odoozip.Member, f *os.File, err error) {
+	if f, err = os.Open(path); err != nil {
+		return nil, nil, nil, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, f, err
+	}
+	if z, err = odoozip.NewReader(f, info.Size(), filepath.Base(path)); err != nil {
+		return nil, nil, f, err
+	}
+	if dump = z.Find(odoozip.DumpName); dump == nil {
+		err = &dumpfmt.FormatError{Path: path, Offset: -1, Err: errors.New("no dump.sql in it: not a zip of Odoo's")}
+	}
+	return z, dump, f, err
+}
+
+// findPlaces looks for odx's own members, and whether they are to be used.
+func (u *unzipping) findPlaces() error {
 	m := u.zip.Find(odoozip.PlacesName)
 	if m == nil {
 		return nil

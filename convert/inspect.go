@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/odoozip"
 	"odx/dumpfmt/pgarchive"
 	"odx/dumpfmt/rebuild"
 )
@@ -67,7 +68,8 @@ type FilestoreInfo struct {
 	Bytes int64 `json:"bytes"`
 }
 
-// Inspect reads what a dump says of itself: all of a script, of an archive the
+// Inspect reads what a dump says of itself: all of a script, also of a zip's, of
+// an archive the
 // table of contents and the sizes of files. That the data are whole is not
 // checked. Memory is that of the entries. Entries of a script have the IDs that
 // converting it to an archive gives them.
@@ -80,6 +82,8 @@ func Inspect(ctx context.Context, path string) (*Inspection, error) {
 	switch layout {
 	case dumpfmt.LayoutScript:
 		err = in.readScript(ctx, path)
+	case dumpfmt.LayoutZip:
+		err = in.readZip(ctx, path)
 	case dumpfmt.LayoutFast, dumpfmt.LayoutClickOdoo:
 		if err = in.readBeside(ctx, path); err == nil {
 			err = in.readArchive(path, layout)
@@ -121,8 +125,12 @@ func (in *Inspection) readScript(ctx context.Context, path string) error {
 		return err
 	}
 	defer f.Close()
+	return in.describeScript(ctx, f, filepath.Base(path))
+}
+
+func (in *Inspection) describeScript(ctx context.Context, script io.Reader, name string) error {
 	sizes := sizer{}
-	result, err := rebuild.Read(&source{ctx: ctx, r: f, meter: noMeter{}}, sizes, rebuild.Options{Name: filepath.Base(path)})
+	result, err := rebuild.Read(&source{ctx: ctx, r: script, meter: noMeter{}}, sizes, rebuild.Options{Name: name})
 	if err != nil {
 		return err
 	}
@@ -130,6 +138,43 @@ func (in *Inspection) readScript(ctx context.Context, path string) error {
 	in.describe(result.TOC, sizes)
 	return nil
 }
+
+// readZip reads a zip's directory, its manifest and all of its dump.sql.
+func (in *Inspection) readZip(ctx context.Context, path string) (err error) {
+	z, dump, f, err := openZip(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if m := z.Find(odoozip.ManifestName); m != nil {
+		if in.Manifest, err = readMember(z, m, maxManifest); err != nil {
+			return err
+		}
+		if in.manifest, err = dumpfmt.ParseManifest(in.Manifest); err != nil {
+			return err
+		}
+	}
+	for i := range z.Members {
+		m := &z.Members[i]
+		if m.Kind != odoozip.KindFilestore {
+			continue
+		}
+		if in.Filestore == nil {
+			in.Filestore = &FilestoreInfo{}
+		}
+		in.Filestore.Files++
+		in.Filestore.Bytes += m.Length
+	}
+	script, err := z.Open(dump)
+	if err != nil {
+		return err
+	}
+	return errors.Join(in.describeScript(ctx, script, dump.Name), script.Close())
+}
+
+// maxManifest is the largest manifest that is read, in bytes: some 40 for each
+// of a million modules.
+const maxManifest = 64 << 20
 
 // sizer is a sink that counts the bytes of each entry.
 type sizer map[pgarchive.DumpID]int64

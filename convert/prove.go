@@ -257,19 +257,11 @@ func (d *digest) end() digested { return digested{d.bytes, hex.EncodeToString(d.
 
 // proveZip compares the zip that was written with its source.
 func (c *conversion) proveZip(ctx context.Context, path string, src *zipSource) error {
-	f, err := os.Open(path)
+	z, _, f, err := openZip(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	z, err := odoozip.NewReader(f, info.Size(), filepath.Base(c.Target))
-	if err != nil {
-		return err
-	}
 	return c.prove(ctx, z, src)
 }
 

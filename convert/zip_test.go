@@ -495,3 +495,30 @@ func TestZip_RealOdoo(t *testing.T) {
 	convert(t, Options{Source: at("1"), Target: at("4.zip")})
 	wantMembers(t, "zip without odx's own members", readZip(t, at("4.zip"), true), readZip(t, realZip, true))
 }
+
+// TestInspect_Zip looks into a zip as into the archive that it was made of.
+func TestInspect_Zip(t *testing.T) {
+	dir, store := t.TempDir(), t.TempDir()
+	makeStore(t, store)
+	target := filepath.Join(dir, "x.zip")
+	convert(t, Options{Source: testdata + "/pg15/cellar", Target: target, Filestore: store, RestrictKey: key})
+	got, err := Inspect(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Inspect(t.Context(), testdata+"/pg15/cellar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Dump.Tables != want.Dump.Tables || got.Dump.LargeObjects != want.Dump.LargeObjects || got.Dump.PgDump != want.Dump.PgDump {
+		t.Errorf("got %+v, want %+v", got.Dump, want.Dump)
+	}
+	if got.Manifest != nil || got.Filestore == nil || got.Filestore.Files != 4 {
+		t.Errorf("manifest %s, filestore %+v", got.Manifest, got.Filestore)
+	}
+	for _, e := range got.Entries {
+		if e.Owner != "" {
+			t.Errorf("%s %s has the owner %s", e.Type, e.Name, e.Owner)
+		}
+	}
+}

@@ -20,9 +20,10 @@ func newInspectCommand(ui *ui) *cli.Command {
 		Name:      "inspect",
 		Usage:     "tell what a dump holds",
 		ArgsUsage: "SOURCE",
-		Description: "SOURCE is a directory-format archive, a custom-format .dump, a script of pg_dump, a folder that\n" +
-			"odx dump made or a click-odoo folder. Versions, sizes, manifest and every entry are printed on\n" +
-			"stdout. Sizes are those of compressed data, of a script those of its text.\n\n" +
+		Description: "SOURCE is a folder that odx dump made, a standard Odoo zip, a directory-format archive, a\n" +
+			"custom-format .dump, a script of pg_dump or a click-odoo folder. Versions, sizes, manifest and\n" +
+			"every entry are printed on stdout. Sizes are those of compressed data, of a script and a zip\n" +
+			"those of the script's text.\n\n" +
 			"   odx inspect prod.dump\n\n" + exitCodes,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Category: groupOutput, Usage: "print a report as one JSON object on stdout"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,4 +87,60 @@ func sortRows(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return sorted
+}
+
+// TestConvert_ZipRefusals meets zips that cannot be converted: nothing is left,
+// and the error names the member.
+func TestConvert_ZipRefusals(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	source := filepath.Join(archives, "pg15", "cellar")
+	runWithoutServer(t, "convert", source, at("good.zip")).want(t, exitOK)
+	good := readAll(t, at("good.zip"))
+	put := func(name string, data []byte) string {
+		if err := os.WriteFile(at(name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return at(name)
+	}
+	// Of a zip with odx's own members only what is needed is read.
+	runWithoutServer(t, "convert", source, at("plain.zip"), "--no-sidecar").want(t, exitOK)
+	flipped := readAll(t, at("plain.zip"))
+	flipped[200] ^= 1 // in the data of dump.sql
+	put("dump.sql", []byte("SELECT 1;\n"))
+	zipped := func(name string, args ...string) string {
+		cmd := exec.Command("zip", append([]string{"-q", name}, args...)...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("zip: %v\n%s", err, out)
+		}
+		return at(name)
+	}
+	for _, tt := range []struct {
+		name, path string
+		says       []string
+	}{
+		{"cut off", put("cut.zip", good[:len(good)/2]), []string{"cut.zip"}},
+		{"damaged", put("flipped.zip", flipped), []string{"dump.sql"}},
+		{"not Odoo's", zipped("other.zip", "cut.zip"), []string{"no dump.sql"}},
+		{"another program's script", zipped("script.zip", "dump.sql"), []string{"dump.sql", "offset 0"}},
+		{"with a password", zipped("secret.zip", "-P", "secret", "dump.sql"), []string{"dump.sql", "encrypted"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			runWithoutServer(t, "convert", tt.path, at("folder")).want(t, exitFormat, append(tt.says, "odx: error: ")...)
+			runWithoutServer(t, "convert", tt.path, at("folder"), "--check").want(t, exitFormat, tt.says...)
+			wantOnly(t, dir, "good.zip", "plain.zip", "cut.zip", "flipped.zip", "other.zip", "script.zip", "secret.zip", "dump.sql")
+		})
+	}
+}
+
+// TestConvert_ZipCheck has the proof printed.
+func TestConvert_ZipCheck(t *testing.T) {
+	dir := t.TempDir()
+	zip, folder := filepath.Join(dir, "x.zip"), filepath.Join(dir, "folder")
+	r := runWithoutServer(t, "convert", filepath.Join(archives, "pg15", "cellar"), zip, "--check")
+	r.want(t, exitOK, "are the same on both sides", "SHA-256")
+	r = runWithoutServer(t, "convert", zip, folder, "--check")
+	r.want(t, exitOK, "are the same on both sides", "SHA-256")
+	runWithoutServer(t, "convert", folder, filepath.Join(dir, "x.sql"), "--check").want(t, exitUsage, "from and to a zip")
 }
