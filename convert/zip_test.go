@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -494,6 +495,61 @@ func TestZip_RealOdoo(t *testing.T) {
 	}
 	convert(t, Options{Source: at("1"), Target: at("4.zip")})
 	wantMembers(t, "zip without odx's own members", readZip(t, at("4.zip"), true), readZip(t, realZip, true))
+}
+
+// mutate changes a script somewhere: a byte, or lines that are left out, come
+// twice or change places.
+func mutate(r *rand.Rand, text []byte) []byte {
+	if r.IntN(3) == 0 {
+		text = bytes.Clone(text)
+		text[r.IntN(len(text))] = "x0'\"$\\\n\t-;(. \r\x00\xff"[r.IntN(16)]
+		return text
+	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	i, n := r.IntN(len(lines)-6), 1+r.IntN(3)
+	switch r.IntN(3) {
+	case 0:
+		lines = slices.Delete(lines, i, i+n)
+	case 1:
+		lines = slices.Insert(lines, i, lines[i:i+n]...)
+	default:
+		lines[i], lines[i+n] = lines[i+n], lines[i]
+	}
+	return bytes.Join(lines, nil)
+}
+
+// TestZip_MutatedScripts changes scripts at random. What is not refused comes
+// back as it was.
+func TestZip_MutatedScripts(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	refused, same := 0, 0
+	for _, path := range []string{"pg13/cellar", "pg15/cellar", "pg17/cellar", "pg18/cellar-inserts"} {
+		text := scripts(t)["../dumpfmt/rebuild/testdata/"+path+".sql.gz"]
+		if text == nil {
+			t.Fatalf("no script %s", path)
+		}
+		for range 60 {
+			members := []member{{"dump.sql", mutate(r, text)}}
+			dir := t.TempDir()
+			at := func(name string) string { return filepath.Join(dir, name) }
+			makeZip(t, at("0.zip"), members)
+			_, err := Run(t.Context(), Options{Source: at("0.zip"), Target: at("1"), TargetLayout: dumpfmt.LayoutFast, Compression: DefaultCompression})
+			if err != nil {
+				refused++
+				if !errors.Is(err, dumpfmt.ErrFormat) {
+					t.Errorf("%s: %v", path, err)
+				}
+				wantNothing(t, dir, "0.zip")
+				continue
+			}
+			same++
+			convert(t, Options{Source: at("1"), Target: at("2.zip"), Check: true})
+			wantMembers(t, path, readZip(t, at("2.zip"), true), members)
+		}
+	}
+	if refused < 20 || same < 20 {
+		t.Errorf("%d refused, %d the same: not much of a test", refused, same)
+	}
 }
 
 // TestInspect_Zip looks into a zip as into the archive that it was made of.

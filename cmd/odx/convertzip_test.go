@@ -14,9 +14,9 @@ import (
 	"odx/parallel/pgcluster"
 )
 
-// TestConvert_RealZip makes a folder of the zip that a real Odoo 19 made and
-// has odx and plain pg_restore restore it; the judge is psql, which loads the
-// zip's dump.sql as Odoo does.
+// TestConvert_RealZip takes the zip that a real Odoo 19 made to a folder and
+// back. odx restores the folder; the judge is psql, which loads the dump.sql of
+// the zip that came back as Odoo does.
 func TestConvert_RealZip(t *testing.T) {
 	if _, err := os.Stat(realZip); errors.Is(err, fs.ErrNotExist) {
 		t.Skip("the real Odoo 19 backup is not there")
@@ -43,10 +43,6 @@ func TestConvert_RealZip(t *testing.T) {
 
 func testConvertRealZip(t *testing.T, c *pgcluster.Cluster) {
 	w := &world{Cluster: c, data: t.TempDir()}
-	script := unpackZip(t, w.filestore("judge"))
-	w.exec(t, "postgres", `CREATE DATABASE judge TEMPLATE template0 LC_COLLATE 'C'`)
-	w.tool(t, "psql", "-X", "-q", "--file="+script, w.DSN("judge"))
-
 	dir := t.TempDir()
 	folder, back := filepath.Join(dir, "folder"), filepath.Join(dir, "back.zip")
 	w.odx(t, "convert", realZip, folder).want(t, exitOK)
@@ -55,6 +51,9 @@ func testConvertRealZip(t *testing.T, c *pgcluster.Cluster) {
 	if err := bench.CompareTrees(folder, filepath.Join(dir, "again")); err != nil {
 		t.Error(err)
 	}
+	script := unpackZip(t, back, w.filestore("judge"))
+	w.exec(t, "postgres", `CREATE DATABASE judge TEMPLATE template0 LC_COLLATE 'C'`)
+	w.tool(t, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "--file="+script, w.DSN("judge"))
 	w.odx(t, "restore", folder, "restored", "--move", "--data-dir", w.data, "--pg-bin", w.BinDir()).want(t, exitOK)
 	if err := bench.CompareTrees(w.filestore("judge"), w.filestore("restored")); err != nil {
 		t.Error(err)

@@ -30,14 +30,16 @@ func (w *world) script(t *testing.T, database string) string {
 	return path
 }
 
-// tool runs one of PostgreSQL's programs.
-func (w *world) tool(t *testing.T, name string, args ...string) {
+// tool runs one of PostgreSQL's programs and gives what it says.
+func (w *world) tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(w.BinDir(), name), args...)
 	cmd.Env = append(os.Environ(), w.Env()...)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
 	}
+	return string(out)
 }
 
 // wantSame fails the test unless two databases have the same pg_dump text.
@@ -209,10 +211,14 @@ func testRealOdoo(t *testing.T, bin string) {
 	}
 	defer c.Stop()
 	w := &world{Cluster: c, data: t.TempDir()}
-	script := unpackZip(t, w.filestore("o19"))
+	script := unpackZip(t, realZip, w.filestore("o19"))
 	w.exec(t, "postgres", `CREATE ROLE odoo LOGIN CREATEDB`)
 	w.exec(t, "postgres", `CREATE DATABASE o19 OWNER odoo TEMPLATE template0 LC_COLLATE 'C'`)
-	w.tool(t, "psql", "-X", "-q", "--file="+script, w.DSN("o19"))
+	// A setting that came with 17 is all that older servers do not know.
+	said := w.tool(t, "psql", "-X", "-q", "--file="+script, w.DSN("o19"))
+	if got, want := strings.Count(said, "ERROR:"), map[bool]int{true: 0, false: 1}[c.Major() >= 17]; got != want {
+		t.Errorf("%d errors, want %d:\n%s", got, want, said)
+	}
 	backup := filepath.Join(t.TempDir(), "backup")
 	w.odx(t, "dump", "o19", backup, "--data-dir", w.data, "--pg-bin", w.BinDir()).want(t, exitOK)
 	wantManifest(t, filepath.Join(backup, "manifest.json"))
@@ -241,9 +247,9 @@ func testRealOdoo(t *testing.T, bin string) {
 
 // unpackZip puts the zip's filestore into a folder and returns the path of
 // its script.
-func unpackZip(t *testing.T, store string) string {
+func unpackZip(t *testing.T, path, store string) string {
 	t.Helper()
-	z, err := zip.OpenReader(realZip)
+	z, err := zip.OpenReader(path)
 	if err != nil {
 		t.Fatal(err)
 	}
