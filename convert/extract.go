@@ -36,6 +36,7 @@ func extract(ctx context.Context, z *odoozip.Reader, dir string, list []extracti
 	for range max(jobs, 1) {
 		g.Go(func() error {
 			e := extractor{ctx: gctx, zip: z, root: root, buf: make([]byte, 256<<10), meter: meter}
+			defer e.leave()
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(list) {
@@ -56,8 +57,10 @@ type extractor struct {
 	zip   *odoozip.Reader
 	root  *os.Root
 	buf   []byte
-	last  string // folder that is known to be there
 	meter Meter
+
+	dir    *os.Root // the folder of the last file, kept open: the next one is mostly in it too
+	dirFor string
 }
 
 func (e *extractor) file(x extraction) (err error) {
@@ -68,13 +71,11 @@ func (e *extractor) file(x extraction) (err error) {
 	if x.member.Kind == odoozip.KindDirectory {
 		return e.root.MkdirAll(name, 0o700)
 	}
-	if dir := filepath.Dir(name); dir != e.last {
-		if err := e.root.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-		e.last = dir
+	if err := e.enter(filepath.Dir(name)); err != nil {
+		return err
 	}
-	f, err := e.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	name = filepath.Base(name)
+	f, err := e.dir.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return &dumpfmt.FormatError{Path: x.member.Name, Offset: -1, Err: errors.New("another member has the same file on this system")}
 	}
@@ -87,12 +88,35 @@ func (e *extractor) file(x extraction) (err error) {
 		return err
 	}
 	defer r.Close()
-	_, err = io.CopyBuffer(onlyWriter{f}, &source{ctx: e.ctx, r: r, meter: noMeter{}}, e.buf)
-	if err != nil {
+	if _, err = io.CopyBuffer(onlyWriter{f}, &source{ctx: e.ctx, r: r, meter: noMeter{}}, e.buf); err != nil {
 		return err
 	}
 	e.meter.Add(x.member.Size)
-	return e.root.Chtimes(name, x.member.Modified(), x.member.Modified())
+	return e.dir.Chtimes(name, x.member.Modified(), x.member.Modified())
+}
+
+// enter makes and opens a folder.
+func (e *extractor) enter(path string) error {
+	if e.dir != nil && path == e.dirFor {
+		return nil
+	}
+	e.leave()
+	if err := e.root.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	dir, err := e.root.OpenRoot(path)
+	if err != nil {
+		return err
+	}
+	e.dir, e.dirFor = dir, path
+	return nil
+}
+
+func (e *extractor) leave() {
+	if e.dir != nil {
+		_ = e.dir.Close() // open for reading
+		e.dir = nil
+	}
 }
 
 // onlyWriter hides File.ReadFrom, which would allocate a buffer of its own.
