@@ -182,6 +182,7 @@ type rowReader struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 	ready   chan chan chunk // in the order of the chunks
+	mu      sync.Mutex      // pgx may still read when CopyFrom has returned an error
 	current []byte
 	rest    []byte
 }
@@ -222,6 +223,8 @@ func (g *generation) open(ctx context.Context, t *table) *rowReader {
 
 // Read implements io.Reader.
 func (r *rowReader) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for len(r.rest) == 0 {
 		r.release()
 		slot, ok := <-r.ready
@@ -246,6 +249,8 @@ func (r *rowReader) close() {
 	for range r.ready {
 	}
 	<-r.done
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.release()
 }
 

@@ -13,12 +13,16 @@ func main() { os.Exit(run(os.Args)) }
 
 // run is main without the exit, so that every deferred clean-up runs.
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	// The first signal ends the work in order; a second one ends odx at once.
 	context.AfterFunc(ctx, stop)
 	ui := newUI(os.Stdout, os.Stderr)
 	app := newApp(ui)
 	err := app.RunContext(ctx, reorder(app, args))
-	return ui.exit(ctx, err)
+	code := ui.exit(ctx, err)
+	// What is done is done: a signal from now on must not say otherwise.
+	signal.Ignore(signals...)
+	return code
 }
