@@ -387,6 +387,7 @@ func TestKilled(t *testing.T) {
 	good := makeBackup(t, w)
 	dir := t.TempDir()
 	w.kill(t, "COPY public.%", "dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data)
+	w.noProcesses(t) // whose queries would be taken for the restore's
 	w.kill(t, "COPY public.%", "restore", good, "failed", "--data-dir", w.data)
 	w.noProcesses(t)
 	for _, e := range mustReadDir(t, dir) {
