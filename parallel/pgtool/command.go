@@ -17,7 +17,6 @@ type Command struct {
 	Env  []string // the whole environment; see ChildEnv
 	Dir  string   // working folder; "" is that of this process
 
-	Stdin  io.Reader // nil is an empty one
 	Stdout io.Writer // nil throws it away; an *os.File is handed to the child
 
 	// Stderr is called with each line as it comes, without its end and cut at

@@ -55,9 +55,13 @@ func (w *peakWatch) look(pid string) {
 	}
 }
 
+// slack is by how much the kernel's two counts of one peak may differ: each
+// processor adds up some pages of its own.
+const slack = 32 << 20
+
 // result chooses between the kernel's number and what was seen.
 func (w *peakWatch) result(maxrss int64) int64 {
-	if maxrss > w.own || w.seen == 0 {
+	if maxrss > w.own+slack || w.seen == 0 {
 		return maxrss
 	}
 	return w.seen

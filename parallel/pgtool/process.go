@@ -59,7 +59,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	// A nil Env would hand on this process's own environment.
 	p.cmd.Env = append(make([]string, 0, len(c.Env)), c.Env...)
-	p.cmd.Dir, p.cmd.Stdin, p.cmd.Stdout, p.cmd.WaitDelay = c.Dir, c.Stdin, c.Stdout, pipeDelay
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.WaitDelay = c.Dir, c.Stdout, pipeDelay
 	err := setProcAttr(p.cmd, c.User, p.stop)
 	if err == nil {
 		started := make(chan error)

@@ -65,6 +65,9 @@ func isEnded(pid int) bool {
 	return strings.HasPrefix(rest, "Z")
 }
 
+// The main thread does not end before the process does: it stays with TestMain.
+func init() { runtime.LockOSThread() }
+
 // The kernel signals the child when the thread that started it ends. That must
 // not be the thread of the caller.
 func TestStart_ThreadEnds(t *testing.T) {
