@@ -89,13 +89,16 @@ var finishedItem = regexp.MustCompile(`^pg_restore: finished item (\d+) `)
 func (o *pgRestoreOutput) line(line string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	// The parts of a line are written one by one, and those of several workers
+	// get mixed: an error that is only looked for at the start would be missed.
+	failed, accepted := strings.Count(line, "error: "), strings.Count(line, newerSetting)
+	o.errors += failed
+	o.tolerated += accepted
 	switch {
-	case strings.HasPrefix(line, "pg_restore: error: "):
-		o.errors++
-		o.message = strings.TrimPrefix(line, "pg_restore: error: ")
-	case line == newerSetting:
-		o.tolerated++
-	case strings.HasPrefix(line, "Command was: ") && o.tolerant():
+	case failed > 0:
+		_, o.message, _ = strings.Cut(line, "error: ")
+	case accepted > 0:
+	case strings.Contains(line, "Command was: ") && o.tolerant():
 		o.stop(&pgtool.ExitError{Tool: "pg_restore", Code: 1, Stderr: o.message + "\n" + line})
 	case strings.HasPrefix(line, "pg_restore: warning: ") && !strings.Contains(line, "errors ignored on restore"):
 		o.run.warn("pg_restore: %s", strings.TrimPrefix(line, "pg_restore: warning: "))
