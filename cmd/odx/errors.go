@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"syscall"
 
 	"odx/convert"
@@ -116,7 +117,7 @@ func hintForServer(err error) string {
 	case "53100":
 		return "the server's disk is full"
 	}
-	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) {
+	if dial := (*net.OpError)(nil); errors.As(err, &dial) && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT)) {
 		return "is the server running there? --host and --port, or --config odoo.conf, say where it is"
 	}
 	return ""
