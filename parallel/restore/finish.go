@@ -43,7 +43,7 @@ func (r *run) finish(ctx context.Context) error {
 		}
 		r.report.Seconds.Analyze = time.Since(began).Seconds()
 	}
-	return r.restoreSettings(ctx)
+	return nil
 }
 
 func (r *run) inspect(ctx context.Context) (info odoo.Info, err error) {

@@ -42,7 +42,7 @@ func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, e
 	if t.owner != me {
 		r.role = t.owner
 	}
-	if r.super, err = t.checkRoles(ctx); err != nil {
+	if r.power, err = t.checkRoles(ctx); err != nil {
 		return l, err
 	}
 	exists, err := databaseExists(ctx, admin, t.final)

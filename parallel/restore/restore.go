@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
 	"odx/parallel"
 	"odx/parallel/filestore"
 	"odx/parallel/odoo"
@@ -98,10 +99,11 @@ type run struct {
 	tool     pgtool.Tool
 	target   *target
 	role     string // for SET ROLE; "" if the connecting role owns the database
-	super    bool   // the connecting role is a superuser
+	power    power
 	settings string
 
-	publicACL bool // the archive has grants of its own on schema public
+	publicACL bool    // the archive has grants of its own on schema public
+	rounds    []round // of pg_restore
 
 	weights weights
 	session *server.Session       // in the new database, as the owner
@@ -194,6 +196,12 @@ func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 	if err := r.finish(ctx); err != nil {
 		return err
 	}
+	if err := r.loadLast(ctx); err != nil {
+		return err
+	}
+	if err := r.restoreSettings(ctx); err != nil {
+		return err
+	}
 	r.step("finished")
 	return r.publish(ctx)
 }
@@ -203,14 +211,14 @@ func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 func (r *run) dropTemp() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	err := r.target.drop(ctx)
+	err := DropTemp(ctx, r.Server, r.target.admin, r.target.temp)
 	if err == nil {
 		return nil
 	}
 	admin, openErr := r.Server.Open(ctx, r.Maint, r.application())
 	if openErr == nil {
 		defer admin.Close()
-		err = DropTemp(ctx, admin, r.target.temp)
+		err = DropTemp(ctx, r.Server, admin, r.target.temp)
 	}
 	if err != nil {
 		return &LeftoverError{Database: r.target.temp, Err: err}
@@ -233,7 +241,7 @@ func (r *run) loadBoth(ctx context.Context) error {
 	g.Go(func() error {
 		stop := r.poll(gctx)
 		defer stop()
-		err := r.load(gctx, &p)
+		err := r.load(gctx, slices.DeleteFunc(slices.Clone(r.rounds), func(now round) bool { return now.last }))
 		r.report.Seconds.Load = time.Since(began).Seconds()
 		return err
 	})
@@ -257,16 +265,42 @@ func (r *run) prepareTarget(ctx context.Context, p *plan) error {
 	if err := r.createExtensions(ctx, s, p); err != nil {
 		return err
 	}
-	if r.role != "" || !r.super {
-		names, err := p.leaveSuperuserEntries(r.source.archive.TOC)
+	if err := r.planRounds(ctx, s, p); err != nil {
+		return err
+	}
+	r.session, err = r.openTarget(ctx)
+	return err
+}
+
+// planRounds decides who restores which entry when, and names what nobody may
+// restore.
+func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error {
+	toc := r.source.archive.TOC
+	mappingsNeedServers(toc)
+	who, err := findReserved(ctx, s, toc, r.target.owner)
+	if err != nil {
+		return err
+	}
+	if r.power == noSuperuser {
+		names, err := p.leaveReserved(toc, who)
 		if err != nil {
 			return err
 		}
 		for _, name := range names {
-			r.warn("left out, only a superuser may own it: %s", name)
+			r.warn("left out, only a superuser may restore it: %s", name)
 		}
 	}
-	r.session, err = r.openTarget(ctx)
+	r.rounds = rounds(toc, p.left, func(e *pgarchive.Entry) bool {
+		return r.power == superuserConnecting && who.doer(e) != byOwner
+	})
+	return nil
+}
+
+// loadLast restores what must not be there while odx works in the database.
+func (r *run) loadLast(ctx context.Context) error {
+	began := time.Now()
+	err := r.load(ctx, slices.DeleteFunc(slices.Clone(r.rounds), func(now round) bool { return !now.last }))
+	r.report.Seconds.Load += time.Since(began).Seconds()
 	return err
 }
 
