@@ -59,20 +59,24 @@ func (t *target) create(ctx context.Context, l locale) error {
 	return nil
 }
 
-// publish gives the database its name and opens it. Between is called when
-// nothing but the commit is left to do; its error undoes everything. An error
+// publish gives the database its name and opens it, as far as properties, which
+// comes after that, lets it. Between is called when nothing but the commit is
+// left to do. The error of either undoes everything. An error
 // that matches errUnsure leaves open whether the commit took place.
-func (t *target) publish(ctx context.Context, comment string, between func() error) error {
+func (t *target) publish(ctx context.Context, properties func(context.Context, pgx.Tx) error, between func() error) error {
 	return t.admin.Do(func(c *pgx.Conn) error {
 		tx, err := c.Begin(ctx)
 		if err != nil {
 			return err
 		}
 		defer tx.Rollback(context.WithoutCancel(ctx))
-		for _, sql := range t.publishStatements(comment) {
+		for _, sql := range t.publishStatements() {
 			if _, err := tx.Exec(ctx, sql); err != nil {
 				return fmt.Errorf("rename the database: %w", err)
 			}
+		}
+		if err := properties(ctx, tx); err != nil {
+			return err
 		}
 		if err := between(); err != nil {
 			return err
@@ -84,19 +88,14 @@ func (t *target) publish(ctx context.Context, comment string, between func() err
 	})
 }
 
-func (t *target) publishStatements(comment string) []string {
+func (t *target) publishStatements() []string {
 	name := quote(t.final)
-	sql := []string{
+	return []string{
 		fmt.Sprintf("ALTER DATABASE %s RENAME TO %s", quote(t.temp), name),
 		fmt.Sprintf("ALTER DATABASE %s IS_TEMPLATE false", name),
-		fmt.Sprintf("GRANT CONNECT, TEMPORARY ON DATABASE %s TO PUBLIC", name),
+		fmt.Sprintf("GRANT CONNECT, TEMPORARY ON DATABASE %s TO PUBLIC", name), // as a new one has it
+		fmt.Sprintf("COMMENT ON DATABASE %s IS NULL", name),
 	}
-	if comment == "" {
-		sql = append(sql, fmt.Sprintf("COMMENT ON DATABASE %s IS NULL", name))
-	} else {
-		sql = append(sql, fmt.Sprintf("COMMENT ON DATABASE %s IS %s", name, literal(comment)))
-	}
-	return sql
 }
 
 // DropTemp removes a database under construction and ends the sessions in it.

@@ -3,9 +3,6 @@ package restore
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,30 +11,6 @@ import (
 	"odx/dumpfmt/pgarchive"
 	"odx/parallel/pgtool"
 )
-
-// load has pg_restore work through some of the rounds.
-func (r *run) load(ctx context.Context, list []round) error {
-	work, err := os.MkdirTemp("", TempPrefix+"list-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
-	for i, now := range list {
-		path := filepath.Join(work, strconv.Itoa(i))
-		if err := writeList(path, now.entries); err != nil {
-			return fmt.Errorf("write the list of entries: %w", err)
-		}
-		if err := r.pgRestore(ctx, now, path); err != nil {
-			return err
-		}
-		if now.connecting {
-			if err := r.handOver(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
 
 func (r *run) pgRestore(ctx context.Context, now round, list string) error {
 	child, err := r.Server.Child(r.target.temp, r.application(), r.settings)

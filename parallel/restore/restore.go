@@ -10,10 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"odx/dumpfmt"
-	"odx/dumpfmt/pgarchive"
 	"odx/parallel"
 	"odx/parallel/filestore"
 	"odx/parallel/odoo"
@@ -105,11 +102,12 @@ type run struct {
 	publicACL bool    // the archive has grants of its own on schema public
 	rounds    []round // of pg_restore
 
-	weights weights
-	session *server.Session       // in the new database, as the owner
-	files   *dumpfmt.PendingDir   // the filestore under construction
-	give    filestore.Permissions // owner and modes of its files
-	hook    func(string)          // called between two steps; set in tests
+	properties properties
+	weights    weights
+	session    *server.Session       // in the new database, as the owner
+	files      *dumpfmt.PendingDir   // the filestore under construction
+	give       filestore.Permissions // owner and modes of its files
+	hook       func(string)          // called between two steps; set in tests
 
 	mu     sync.Mutex
 	report Report
@@ -226,97 +224,6 @@ func (r *run) dropTemp() error {
 	return nil
 }
 
-// loadBoth loads the database and copies the filestore at the same time.
-func (r *run) loadBoth(ctx context.Context) error {
-	p := makePlan(r.source.archive.TOC)
-	r.publicACL = p.publicACL
-	if err := r.prepareTarget(ctx, &p); err != nil {
-		return err
-	}
-	r.Progress.SetPhase("restoring")
-	r.Progress.Database.Start(sum(r.weights.data))
-	r.Progress.Objects.Start(sum(r.weights.object))
-	began := time.Now()
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		stop := r.poll(gctx)
-		defer stop()
-		err := r.load(gctx, slices.DeleteFunc(slices.Clone(r.rounds), func(now round) bool { return now.last }))
-		r.report.Seconds.Load = time.Since(began).Seconds()
-		return err
-	})
-	if r.files != nil {
-		g.Go(func() error {
-			err := r.copyFilestore(gctx)
-			r.report.Seconds.Filestore = time.Since(began).Seconds()
-			return err
-		})
-	}
-	return g.Wait()
-}
-
-// prepareTarget opens the new database and makes in it what the owner may not.
-func (r *run) prepareTarget(ctx context.Context, p *plan) error {
-	s, err := r.Server.Open(ctx, r.target.temp, r.application())
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if err := r.createExtensions(ctx, s, p); err != nil {
-		return err
-	}
-	if err := r.planRounds(ctx, s, p); err != nil {
-		return err
-	}
-	r.session, err = r.openTarget(ctx)
-	return err
-}
-
-// planRounds decides who restores which entry when, and names what nobody may
-// restore.
-func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error {
-	toc := r.source.archive.TOC
-	mappingsNeedServers(toc)
-	who, err := findReserved(ctx, s, toc, r.target.owner)
-	if err != nil {
-		return err
-	}
-	if r.power == noSuperuser {
-		names, err := p.leaveReserved(toc, who)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			r.warn("left out, only a superuser may restore it: %s", name)
-		}
-	}
-	r.rounds = rounds(toc, p.left, func(e *pgarchive.Entry) bool {
-		return r.power == superuserConnecting && who.doer(e) != byOwner
-	})
-	return nil
-}
-
-// loadLast restores what must not be there while odx works in the database.
-func (r *run) loadLast(ctx context.Context) error {
-	began := time.Now()
-	err := r.load(ctx, slices.DeleteFunc(slices.Clone(r.rounds), func(now round) bool { return !now.last }))
-	r.report.Seconds.Load += time.Since(began).Seconds()
-	return err
-}
-
-// openTarget opens a session in the new database as its owner.
-func (r *run) openTarget(ctx context.Context) (*server.Session, error) {
-	s, err := r.Server.Open(ctx, r.target.temp, r.application())
-	if err != nil || r.role == "" {
-		return s, err
-	}
-	if err := s.Exec(ctx, "SET ROLE "+quote(r.role)); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("become role %q: %w", r.role, err)
-	}
-	return s, nil
-}
-
 // publish puts filestore and database in place. The folder is renamed when
 // the database lacks nothing but the commit.
 func (r *run) publish(ctx context.Context) error {
@@ -327,9 +234,8 @@ func (r *run) publish(ctx context.Context) error {
 			return fmt.Errorf("write the filestore to disk: %w", err)
 		}
 	}
-	_, comment := r.sourceSettings()
 	r.session.Close()
-	err := r.target.publish(ctx, comment, func() error {
+	err := r.target.publish(ctx, r.restoreProperties, func() error {
 		r.step("renamed")
 		if r.files == nil {
 			return nil

@@ -253,16 +253,30 @@ func TestRun_TriggersStayQuiet(t *testing.T) {
 	}
 }
 
-// TestRun_Settings restores settings, comment and collation of the source, or
-// names them.
+// Queries for what is the database's own.
+const (
+	settingsOf = `SELECT string_agg(setrole::regrole || ' ' || c, E'\n' ORDER BY setrole, c) FROM pg_db_role_setting, unnest(setconfig) c
+		WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = '%s')`
+	propertiesOf = `SELECT concat_ws('|', datconnlimit, (SELECT string_agg(a::text, ',' ORDER BY a::text COLLATE "C") FROM unnest(datacl) a), shobj_description(oid, 'pg_database')) FROM pg_database WHERE datname = '%s'`
+)
+
+// TestRun_Settings restores settings, grants, comment and collation of the
+// source, or names them.
 func TestRun_Settings(t *testing.T) {
-	s := newSite(t, "")
-	s.exec(s.admin, "DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN")
+	for _, bin := range binDirs() {
+		t.Run(filepath.Base(filepath.Dir(bin)), func(t *testing.T) { testSettings(t, newSite(t, bin)) })
+	}
+}
+
+func testSettings(t *testing.T, s *site) {
+	s.exec(s.admin, "DROP ROLE IF EXISTS plain; DROP ROLE IF EXISTS maker; DROP ROLE IF EXISTS guest")
+	s.exec(s.admin, "CREATE ROLE plain LOGIN; CREATE ROLE maker LOGIN CREATEDB IN ROLE plain; CREATE ROLE guest")
 	backup := s.backup(`ALTER DATABASE source SET search_path = "$user", public, "odd, one"`, `ALTER DATABASE source SET work_mem = '7MB'`,
-		`ALTER DATABASE source SET "my.own" = 'it''s; x'`, `ALTER DATABASE source SET log_statement = 'all'`, `COMMENT ON DATABASE source IS 'it''s \mine'`)
-	settings := "SELECT string_agg(c, E'\\n' ORDER BY c) FROM pg_db_role_setting, unnest(setconfig) c WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = '%s')"
-	comment := "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'target'"
-	want := s.one(s.admin, fmt.Sprintf(settings, "source"))
+		`ALTER DATABASE source SET "my.own" = 'it''s; x'`, `ALTER DATABASE source SET log_statement = 'all'`, `COMMENT ON DATABASE source IS 'it''s \mine; ON DATABASE source'`,
+		`ALTER DATABASE source CONNECTION LIMIT 17`, `ALTER DATABASE source IS_TEMPLATE true`, `ALTER ROLE guest IN DATABASE source SET work_mem = '8MB'`,
+		`REVOKE CONNECT ON DATABASE source FROM PUBLIC`, `GRANT CONNECT, CREATE ON DATABASE source TO guest WITH GRANT OPTION`,
+		`SET ROLE guest`, `GRANT CREATE ON DATABASE source TO plain`, `RESET ROLE`)
+	want, wantProperties := s.one(s.admin, fmt.Sprintf(settingsOf, "source")), s.one(s.admin, fmt.Sprintf(propertiesOf, "source"))
 
 	r := s.newRun(backup)
 	r.Collation = CollationSource
@@ -270,27 +284,42 @@ func TestRun_Settings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.one(s.admin, fmt.Sprintf(settings, "target")); got != want {
+	if got := s.one(s.admin, fmt.Sprintf(settingsOf, "target")); got != want {
 		t.Errorf("settings\n%s\nwant\n%s", got, want)
 	}
-	if got := s.one(s.admin, comment); got != `it's \mine` {
-		t.Errorf("comment %s", got)
+	// A grant by somebody else than the owner is named.
+	wantProperties = strings.Replace(wantProperties, ",plain=C/guest", "", 1)
+	if got := s.one(s.admin, fmt.Sprintf(propertiesOf, "target")); got != wantProperties {
+		t.Errorf("properties %s, want %s", got, wantProperties)
+	}
+	text := strings.Join(report.Warnings, "\n")
+	if len(report.Warnings) != 2 || !strings.Contains(text, "IS_TEMPLATE") || !strings.Contains(text, "GRANT CREATE ON DATABASE source TO plain") {
+		t.Errorf("warnings: %s", text)
 	}
 	const collation = "SELECT datcollate || datctype FROM pg_database WHERE datname = "
-	if s.one(s.admin, collation+"'target'") != s.one(s.admin, collation+"'source'") || len(report.Warnings) != 0 {
-		t.Errorf("collation differs, or warnings: %q", report.Warnings)
+	if s.one(s.admin, collation+"'target'") != s.one(s.admin, collation+"'source'") {
+		t.Error("collation differs")
 	}
 	s.drop("target")
 
-	// A role that may not set all, and another collation: both are named.
+	// A role that may not set all, one that is gone, and another collation:
+	// all are named.
+	s.exec(s.admin, "ALTER DATABASE source IS_TEMPLATE false")
+	s.drop("source")
+	s.exec(s.admin, "DROP ROLE guest")
 	r = s.newRun(backup)
-	r.Owner, r.Filestore = "plain", ""
+	r.Server, r.Owner, r.Filestore = s.settings("maker"), "plain", ""
 	if report, err = r.do(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Join(report.Warnings, "\n")
-	if !strings.Contains(text, "log_statement") || !strings.Contains(text, "LC_COLLATE C,") {
-		t.Errorf("warnings: %s", text)
+	text = strings.Join(report.Warnings, "\n")
+	for _, name := range []string{"log_statement", "LC_COLLATE C,", "ALTER ROLE guest IN DATABASE", "TO guest WITH GRANT OPTION"} {
+		if !strings.Contains(text, name) {
+			t.Errorf("%s is not named: %s", name, text)
+		}
+	}
+	if got := s.one(s.admin, fmt.Sprintf(propertiesOf, "target")); !strings.HasPrefix(got, "17|=T/plain,") {
+		t.Errorf("properties: %s", got)
 	}
 	if got := s.one(s.admin, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'target'"); got != "plain" {
 		t.Errorf("owner %s", got)
