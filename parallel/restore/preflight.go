@@ -116,9 +116,11 @@ func (r *run) createFilestore() error {
 		return nil
 	}
 	parent := filepath.Dir(r.Filestore)
-	if err := filestore.MakeParents(parent, r.give); err != nil {
+	made, err := filestore.MakeParents(parent, r.give)
+	if err != nil {
 		return fmt.Errorf("create the data folder: %w", err)
 	}
+	r.parents = made
 	if err := filestore.TryGive(parent, r.give); err != nil {
 		return fmt.Errorf("give the files to the owner of the data folder: %w", err)
 	}

@@ -106,6 +106,7 @@ type run struct {
 	weights    weights
 	session    *server.Session       // in the new database, as the owner
 	files      *dumpfmt.PendingDir   // the filestore under construction
+	parents    []string              // folders that were made for it
 	give       filestore.Permissions // owner and modes of its files
 	hook       func(string)          // called between two steps; set in tests
 
@@ -127,7 +128,7 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 		r.Progress = &parallel.Progress{}
 	}
 	r.Jobs = max(r.Jobs, 1)
-	if r.source, err = openSource(r.Source); err != nil {
+	if r.source, err = openSource(r.Source, r.Filestore != ""); err != nil {
 		return nil, err
 	}
 	if err := r.checkSource(ctx); err != nil {
@@ -142,17 +143,27 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, r.abortFilestore(err != nil)) }()
 	if err := r.createFilestore(); err != nil {
 		return nil, err
-	}
-	if r.files != nil {
-		defer func() { err = errors.Join(err, r.files.Abort()) }()
 	}
 	if err := r.fillDatabase(ctx, l); err != nil {
 		return nil, err
 	}
 	r.report.Seconds.Total = time.Since(began).Seconds()
 	return &r.report, nil
+}
+
+// abortFilestore removes the folder under construction, if it is one still,
+// and after a failure those that were made for it.
+func (r *run) abortFilestore(failed bool) (err error) {
+	if r.files != nil {
+		err = r.files.Abort()
+	}
+	if failed || err != nil {
+		err = errors.Join(err, filestore.RemoveParents(r.parents))
+	}
+	return err
 }
 
 // checkSource reads the backup before the server is touched.

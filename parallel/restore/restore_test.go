@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"odx/dumpfmt"
 	"odx/parallel/dump"
 	"odx/parallel/filestore"
 	"odx/parallel/pgcluster"
@@ -174,6 +175,7 @@ func TestRun_FailsAtEachStep(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
 				r := s.newRun(backup)
+				r.Filestore = filepath.Join(s.data, "made", "for it", "target")
 				met := false
 				r.hook = func(step string) {
 					if step != at {
@@ -405,6 +407,25 @@ func TestRun_OwnerOfFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := r.files.Abort(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRun_FilestoreGone restores the database of a backup that has lost its
+// files, but only when told to leave them out.
+func TestRun_FilestoreGone(t *testing.T) {
+	s := newSite(t, "")
+	backup := s.backup()
+	if err := os.RemoveAll(filepath.Join(backup, dumpfmt.FilestoreDir)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.newRun(backup).do(t.Context()); !errors.Is(err, dumpfmt.ErrFormat) {
+		t.Errorf("error %v", err)
+	}
+	s.nothingLeft()
+	r := s.newRun(backup)
+	r.Filestore = ""
+	if _, err := r.do(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -20,9 +20,11 @@ type round struct {
 //	0, 2 …   owner       definitions, up to the first that needs what comes next
 //	1, 3 …   connecting  what the owner may not make (see reserved)
 //	main     owner       the other definitions, rows, indexes, keys
-//	main+2   owner       what is not safe in main's parallel run; all GRANTs
-//	main+3   connecting  publications, subscriptions, event triggers, GRANTs
-//	main+4   owner       subscriptions and event triggers of an owner that may have them
+//	main+2   owner       what is not safe in main's parallel run
+//	main+4   owner       GRANTs
+//	main+6   owner       rows of materialized views, which may read any table
+//	main+7   connecting  publications, subscriptions, event triggers, GRANTs
+//	main+8   owner       subscriptions and event triggers of an owner that may have them
 //
 // An entry of the owner comes after all of the connecting role that stand
 // before it in the archive: a view that needs a cast does not say so. An entry
@@ -36,12 +38,18 @@ type round struct {
 // (A mended table of contents would need the data files beside it: recent
 // releases of pg_restore follow no links and no paths.)
 //
+// GRANTs come when nothing is left to be done that they could take the right to
+// from the owner, and one after the other: one of another role than the owner
+// may need the one on its schema.
+//
 // Event triggers would fire on what odx does, and a database with a
 // subscription is hard to drop: they come last.
 const (
 	lateRound           = 2
-	lastConnectingRound = 3
-	lastOwnerRound      = 4
+	grantsRound         = 4
+	viewsRound          = 6
+	lastConnectingRound = 7
+	lastOwnerRound      = 8
 )
 
 // stages numbers the rounds of an archive.
@@ -49,6 +57,7 @@ type stages struct {
 	toc        *pgarchive.TOC
 	connecting func(*pgarchive.Entry) bool
 	late       map[pgarchive.DumpID]bool
+	views      map[pgarchive.DumpID]bool
 	number     map[pgarchive.DumpID]int
 	main       int
 }
@@ -56,7 +65,8 @@ type stages struct {
 // rounds divides the entries that pg_restore gets. The TOC is left with the
 // dependencies that it lacked.
 func rounds(toc *pgarchive.TOC, left map[pgarchive.DumpID]bool, connecting func(*pgarchive.Entry) bool) (list []round) {
-	s := &stages{toc: toc, connecting: connecting, late: lateEntries(toc), number: map[pgarchive.DumpID]int{}}
+	s := &stages{toc: toc, connecting: connecting,
+		late: lateEntries(toc), views: viewEntries(toc), number: map[pgarchive.DumpID]int{}}
 	s.numberDefinitions(left)
 	byNumber := make([][]pgarchive.DumpID, s.main+lastOwnerRound+1)
 	for i := range toc.Entries {
@@ -73,7 +83,7 @@ func rounds(toc *pgarchive.TOC, left map[pgarchive.DumpID]bool, connecting func(
 	for n, entries := range byNumber {
 		if len(entries) > 0 {
 			list = append(list, round{entries: entries, connecting: n%2 == 1, last: n >= s.main+lastConnectingRound,
-				load: n == s.main || n == s.main+lateRound})
+				load: n == s.main || n == s.main+lateRound || n == s.main+viewsRound})
 		}
 	}
 	return list
@@ -122,7 +132,11 @@ func (s *stages) of(e *pgarchive.Entry) int {
 		return s.main + lastConnectingRound
 	case e.Desc == "EVENT TRIGGER" || e.Desc == "SUBSCRIPTION":
 		return s.main + lastOwnerRound
-	case s.late[e.ID], isACL(e.Desc) && len(s.late) > 0:
+	case s.views[e.ID]:
+		return s.main + viewsRound
+	case isACL(e.Desc):
+		return s.main + grantsRound
+	case s.late[e.ID]:
 		return s.main + lateRound
 	}
 	return s.main
@@ -141,12 +155,23 @@ func lateEntries(toc *pgarchive.TOC) map[pgarchive.DumpID]bool {
 	late := map[pgarchive.DumpID]bool{}
 	for i := range toc.Entries {
 		e := &toc.Entries[i]
-		// A view may read any table, so its rows are pg_restore's very last.
-		if len(e.Dependencies) > before[i] || e.Desc == "MATERIALIZED VIEW DATA" || dependsOn(e, late) {
+		if len(e.Dependencies) > before[i] || dependsOn(e, late) {
 			late[e.ID] = true
 		}
 	}
 	return late
+}
+
+// viewEntries gives the entries with the rows of materialized views, and those
+// that come after them.
+func viewEntries(toc *pgarchive.TOC) map[pgarchive.DumpID]bool {
+	views := map[pgarchive.DumpID]bool{}
+	for i := range toc.Entries {
+		if e := &toc.Entries[i]; e.Desc == "MATERIALIZED VIEW DATA" || dependsOn(e, views) {
+			views[e.ID] = true
+		}
+	}
+	return views
 }
 
 func dependsOn(e *pgarchive.Entry, set map[pgarchive.DumpID]bool) bool {
