@@ -82,6 +82,12 @@ func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error 
 	r.rounds = rounds(toc, p.left, func(e *pgarchive.Entry) bool {
 		return r.power == superuserConnecting && who.doer(e) != byOwner
 	})
+	for i := range toc.Entries {
+		e := &toc.Entries[i]
+		if r.power == superuserConnecting && !p.left[e.ID] && !isNote(e.Desc) && who.doer(e) == bySuperuser {
+			r.report.Superuser = append(r.report.Superuser, e.Desc+" "+e.Tag)
+		}
+	}
 	return nil
 }
 

@@ -45,6 +45,9 @@ func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, e
 	if r.power, err = t.checkRoles(ctx); err != nil {
 		return l, err
 	}
+	if err := r.checkGrantees(ctx, admin); err != nil {
+		return l, err
+	}
 	exists, err := databaseExists(ctx, admin, t.final)
 	if err != nil {
 		return l, err

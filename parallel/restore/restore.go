@@ -57,8 +57,9 @@ type Report struct {
 	Locale     string                 `json:"locale"`
 	Options    string                 `json:"session_settings"` // of pg_restore's sessions
 	Series     string                 `json:"odoo_series,omitempty"`
-	Added      []string               `json:"added"` // what the new database has and the dump had not
-	Reset      []string               `json:"reset"` // parameters given new values
+	Added      []string               `json:"added"`             // what the new database has and the dump had not
+	Superuser  []string               `json:"made_by_superuser"` // entries that only the connecting role might restore
+	Reset      []string               `json:"reset"`             // parameters given new values
 	Neutralize *odoo.NeutralizeReport `json:"neutralize,omitempty"`
 	Files      *FilesReport           `json:"files,omitempty"`
 	Seconds    Seconds                `json:"seconds"`

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -91,6 +92,9 @@ func TestRun_EveryKind(t *testing.T) {
 					t.Error(w)
 				}
 			}
+			if !slices.Contains(report.Superuser, "EVENT TRIGGER ddl_off") || slices.Contains(report.Superuser, "TYPE mood") {
+				t.Errorf("made by the superuser: %q", report.Superuser)
+			}
 			if got, want := s.text("target"), strings.ReplaceAll(s.text("judge"), "judge", "plain"); got != want {
 				t.Errorf("the text differs\n%s", firstDifference(got, want))
 			}
@@ -146,4 +150,103 @@ func firstDifference(got, want string) string {
 		}
 	}
 	return "got less"
+}
+
+// privileged is what only a superuser can make, and uses of it.
+const privileged = `
+CREATE FUNCTION trigrams(text) RETURNS text[] LANGUAGE c IMMUTABLE STRICT AS '$libdir/pg_trgm', 'show_trgm';
+CREATE FOREIGN DATA WRAPPER bare;
+CREATE SERVER bare FOREIGN DATA WRAPPER bare;
+CREATE USER MAPPING FOR plain SERVER bare OPTIONS (user 'x');
+CREATE PUBLICATION everything FOR ALL TABLES;
+CREATE PUBLICATION one FOR TABLE ir_attachment;
+COMMENT ON PUBLICATION everything IS 'all';
+CREATE SUBSCRIPTION from_nowhere CONNECTION 'host=/nowhere dbname=x' PUBLICATION p WITH (connect = false);
+`
+
+// usesOfPrivileged holds rows that need what only a superuser can make.
+const usesOfPrivileged = `
+CREATE EXTENSION file_fdw;
+CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+CREATE FOREIGN TABLE hello (line text) SERVER files OPTIONS (program 'echo hello');
+CREATE VIEW greeting AS SELECT upper(line) AS line FROM hello;
+CREATE TABLE counted (name text, n int GENERATED ALWAYS AS (array_length(trigrams(name), 1)) STORED);
+INSERT INTO counted VALUES ('word');`
+
+// TestRun_Privileged restores, for an owner who is no superuser, a database
+// that a superuser has worked in.
+func TestRun_Privileged(t *testing.T) {
+	for _, bin := range binDirs() {
+		t.Run(filepath.Base(filepath.Dir(bin)), func(t *testing.T) { testPrivileged(t, newSite(t, bin)) })
+	}
+}
+
+func testPrivileged(t *testing.T, s *site) {
+	s.exec(s.admin, "DROP ROLE IF EXISTS maker; DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN; CREATE ROLE maker LOGIN CREATEDB IN ROLE plain")
+	t.Cleanup(func() { s.dropAll("source"); s.dropAll("target") })
+	backup := s.backup(privileged, usesOfPrivileged, quiet)
+	s.dropAll("source")
+	r := s.newRun(backup)
+	r.Owner, r.Filestore = "plain", ""
+	report, err := r.do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range report.Warnings {
+		if strings.Contains(w, "left out") {
+			t.Error(w)
+		}
+	}
+	c := s.connect("target")
+	s.exec(c, "SET ROLE plain; INSERT INTO counted VALUES ('owner'); INSERT INTO ir_attachment DEFAULT VALUES; ALTER FUNCTION trigrams(text) RENAME TO pieces")
+	for sql, want := range map[string]string{
+		"SELECT string_agg(line, '') FROM greeting":                                                                        "HELLO",
+		"SELECT string_agg(name || n, ' ' ORDER BY name) FROM counted":                                                     "owner6 word5",
+		"SELECT string_agg(evtname, ' ') FROM pg_event_trigger":                                                            "ddl",
+		"SELECT string_agg(pubname || obj_description(oid, 'pg_publication'), ' ') FROM pg_publication WHERE puballtables": "everythingall",
+		"SELECT count(*) FROM pg_publication WHERE pubowner = 'plain'::regrole":                                            "1",
+		"SELECT string_agg(subname || subenabled, ' ') FROM pg_subscription":                                               "from_nowherefalse",
+		"SELECT count(*) FROM pg_user_mappings WHERE usename = 'plain'":                                                    "1",
+		"SELECT count(*) FROM pg_foreign_server WHERE srvowner = 'plain'::regrole":                                         "2",
+		"SELECT count(*) FROM log WHERE what = 'ddl'":                                                                      "1", // of the RENAME
+	} {
+		if got := s.one(c, sql); got != want {
+			t.Errorf("%s: %s, want %s", sql, got, want)
+		}
+	}
+	c.Close(t.Context())
+	s.dropAll("target")
+	testUnprivileged(t, s)
+}
+
+// testUnprivileged has no superuser at all: what takes one is left out and
+// named, unless rows depend on it.
+func testUnprivileged(t *testing.T, s *site) {
+	backup := s.backup(quiet, privileged)
+	s.dropAll("source")
+	r := s.newRun(backup)
+	r.Server, r.Owner, r.Filestore = s.settings("maker"), "plain", ""
+	report, err := r.do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(report.Warnings, "\n")
+	for _, name := range []string{"FUNCTION trigrams(text)", "FOREIGN DATA WRAPPER bare", "SERVER bare", "USER MAPPING plain SERVER bare",
+		"EVENT TRIGGER ddl", "PUBLICATION everything", "SUBSCRIPTION from_nowhere"} {
+		if !strings.Contains(text, name) {
+			t.Errorf("%s is not named: %s", name, text)
+		}
+	}
+	if got := s.one(s.connect("target"), "SELECT string_agg(pubname, ' ') FROM pg_publication"); got != "one" {
+		t.Errorf("publications: %s", got)
+	}
+	s.drop("target")
+	backup = s.backup(privileged, "CREATE TABLE counted (n text[] DEFAULT trigrams('x')); INSERT INTO counted DEFAULT VALUES")
+	s.dropAll("source")
+	r = s.newRun(backup)
+	r.Server, r.Owner, r.Filestore = s.settings("maker"), "plain", ""
+	if _, err := r.do(t.Context()); err == nil || !strings.Contains(err.Error(), "superuser") {
+		t.Errorf("rows that need a superuser: %v", err)
+	}
+	s.nothingLeft()
 }
