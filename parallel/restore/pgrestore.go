@@ -27,6 +27,9 @@ func (r *run) pgRestore(ctx context.Context, now round, list string) error {
 	if r.NoPrivileges {
 		args = append([]string{"--no-privileges"}, args...)
 	}
+	if r.oneSpace {
+		args = append([]string{"--no-tablespaces"}, args...)
+	}
 	out := &pgRestoreOutput{run: r, major: r.tool.Version.Major}
 	ctx, out.stop = context.WithCancelCause(ctx)
 	defer out.stop(nil)

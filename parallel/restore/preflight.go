@@ -48,6 +48,9 @@ func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, e
 	if err := r.checkGrantees(ctx, admin); err != nil {
 		return l, err
 	}
+	if err := r.checkTablespaces(ctx, admin); err != nil {
+		return l, err
+	}
 	exists, err := databaseExists(ctx, admin, t.final)
 	if err != nil {
 		return l, err

@@ -102,6 +102,7 @@ type run struct {
 
 	publicACL bool    // the archive has grants of its own on schema public
 	rounds    []round // of pg_restore
+	oneSpace  bool    // everything goes to the default tablespace
 
 	properties properties
 	weights    weights

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -427,5 +429,50 @@ func TestRun_FilestoreGone(t *testing.T) {
 	r.Filestore = ""
 	if _, err := r.do(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRun_TablespaceGone restores a table that was in a tablespace of its own
+// into the default one where there is no such, and into its own where there is.
+func TestRun_TablespaceGone(t *testing.T) {
+	s := newSite(t, "")
+	dir, err := os.MkdirTemp("", "odx-tmp-space-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		u, err := user.Lookup("postgres")
+		if err != nil {
+			t.Fatal(err)
+		}
+		uid, _ := strconv.Atoi(u.Uid)
+		if err := os.Chown(dir, uid, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.exec(s.admin, "CREATE TABLESPACE fast LOCATION '"+dir+"'")
+	backup := s.backup("CREATE TABLE quick (id int PRIMARY KEY USING INDEX TABLESPACE fast) TABLESPACE fast", "INSERT INTO quick VALUES (1)")
+	s.drop("source")
+	const where = "SELECT count(*) || ' ' || (SELECT string_agg(COALESCE(spcname, '-'), ' ') FROM pg_class c LEFT JOIN pg_tablespace t ON t.oid = reltablespace WHERE relname LIKE 'quick%') FROM quick"
+	for _, want := range []string{"1 fast fast", "1 - -"} {
+		r := s.newRun(backup)
+		r.Filestore = ""
+		report, err := r.do(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.one(s.connect("target"), where); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		named := slices.ContainsFunc(report.Warnings, func(w string) bool { return strings.Contains(w, "fast") })
+		if named != (want == "1 - -") {
+			t.Errorf("warnings: %q", report.Warnings)
+		}
+		s.drop("target")
+		s.exec(s.admin, "DROP TABLESPACE IF EXISTS fast")
 	}
 }
