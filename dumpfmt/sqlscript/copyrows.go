@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/bits"
 )
 
 // endMark is the line that ends the rows. It can be no row: COPY doubles each
@@ -58,25 +57,33 @@ func rowsLength(text []byte) int {
 }
 
 // indexMarked gives the first place of markedLine in text, -1 if there is none.
-// It looks at eight places at a time, for bytes.Index stops at each end of line
+// It looks at sixteen places at a time: bytes.Index stops at each end of line
 // and so is slow where rows are short.
 func indexMarked(text []byte) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	const places = 16
 	i := 0
-	for ; i+8+len(markedLine) <= len(text); i += 8 {
-		at := text[i : i+8+3 : i+8+3]
-		// A byte of it is zero where all four bytes are those of the mark.
-		differ := (binary.LittleEndian.Uint64(at) ^ '\n'*ones) |
-			(binary.LittleEndian.Uint64(at[1:]) ^ '\\'*ones) |
-			(binary.LittleEndian.Uint64(at[2:]) ^ '.'*ones) |
-			(binary.LittleEndian.Uint64(at[3:]) ^ '\n'*ones)
-		// The lowest bit is that of the first such byte.
-		if zero := (differ - ones) &^ differ & highs; zero != 0 {
-			return i + bits.TrailingZeros64(zero)/8
+	for ; i+places-1+len(markedLine) <= len(text); i += places {
+		p := text[i : i+places-1+len(markedLine)]
+		if startsMark(p)|startsMark(p[places/2:]) == 0 {
+			continue
+		}
+		if n := bytes.Index(p, markedLine); n >= 0 {
+			return i + n
 		}
 	}
 	if n := bytes.Index(text[i:], markedLine); n >= 0 {
 		return i + n
 	}
 	return -1
+}
+
+// startsMark is 0 if at none of the first eight places of p, which has ten bytes
+// at least, the first three bytes of markedLine start.
+func startsMark(p []byte) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	// A byte of it is zero where all three are those of the mark.
+	differ := (binary.LittleEndian.Uint64(p) ^ '\n'*ones) |
+		(binary.LittleEndian.Uint64(p[1:]) ^ '\\'*ones) |
+		(binary.LittleEndian.Uint64(p[2:]) ^ '.'*ones)
+	return (differ - ones) &^ differ & highs
 }
