@@ -44,7 +44,7 @@ func SafeForParallel(t *TOC) int {
 		loads:     make(map[DumpID]DumpID),
 		altering:  make(map[string]DumpID),
 		schemaACL: make(map[string]DumpID),
-		firstACL:  make(map[DumpID]DumpID),
+		wholeACL:  make(map[DumpID]DumpID),
 	}
 	added := 0
 	for i := range t.Entries {
@@ -68,7 +68,7 @@ type safety struct {
 	loads     map[DumpID]DumpID // what fills a table or materialized view, by its entry
 	altering  map[string]DumpID // the last INDEX that also alters its table, by the table's name in SQL
 	schemaACL map[string]DumpID
-	firstACL  map[DumpID]DumpID // by the entry of the object
+	wholeACL  map[DumpID]DumpID // of a table and the like, not of its columns, by its entry
 }
 
 // wait gives an entry the dependencies that it lacks.
@@ -90,7 +90,7 @@ func (s *safety) wait(e *Entry) {
 	if passedOn(e.Desc) {
 		e.waitFor(s.families.reached(e, s.at)...)
 	}
-	if s.families.isEmpty {
+	if s.families.isEmpty && len(s.data) > 0 {
 		if s.barrier == 0 {
 			e.waitFor(s.data...)
 			s.barrier = e.ID
@@ -126,8 +126,8 @@ func (s *safety) remember(e *Entry, index int) {
 		if schema, ok := grantedSchema(e); ok {
 			s.schemaACL[schema] = e.ID
 		}
-		if s.firstACL[e.first()] == 0 {
-			s.firstACL[e.first()] = e.ID
+		if !strings.HasPrefix(e.Tag, "COLUMN ") && s.wholeACL[e.first()] == 0 {
+			s.wholeACL[e.first()] = e.ID
 		}
 	}
 }
@@ -167,7 +167,7 @@ const grantorText = "SET SESSION AUTHORIZATION "
 
 func (s *safety) waitACL(e *Entry) {
 	if object := e.first(); object != 0 {
-		e.waitFor(s.firstACL[object])
+		e.waitFor(s.wholeACL[object])
 	}
 	if strings.Contains(e.Defn.String, grantorText) {
 		e.waitFor(s.schemaACL[e.Namespace.String])

@@ -141,12 +141,14 @@ func TestSafeForParallel_Shapes(t *testing.T) {
 		{"the owner grants", []Entry{table(1, ""), sql(2, "ACL", `SCHEMA "od d"`, "GRANT USAGE ON SCHEMA \"od d\" TO a;\n", 9),
 			sql(3, "ACL", "TABLE t", "GRANT SELECT ON TABLE \"od d\".t TO a;\n", 1)}, []DumpID{1}},
 		{"columns", []Entry{table(1, ""), sql(2, "ACL", "TABLE t", "", 1), sql(3, "ACL", "COLUMN t.a", "", 1), sql(4, "ACL", "COLUMN t.b", "", 1)}, []DumpID{1, 2}},
+		{"columns only", []Entry{table(1, ""), sql(3, "ACL", "COLUMN t.a", "", 1), sql(4, "ACL", "COLUMN t.b", "", 1)}, []DumpID{1}},
 		{"statistics", []Entry{table(1, ""), data(2, 1, ""), {ID: 3, Desc: "STATISTICS DATA", Section: SectionData, Dependencies: []DumpID{1}}}, []DumpID{1, 2}},
 		{"statistics of an index of a view", []Entry{{ID: 1, Desc: "MATERIALIZED VIEW"}, post(2, "MATERIALIZED VIEW DATA", 1), post(3, "INDEX", 1),
 			post(4, "STATISTICS DATA", 3)}, []DumpID{3, 2}},
 		{"statistics of an index of a table", []Entry{table(1, ""), data(2, 1, ""), post(3, "INDEX", 1), post(4, "STATISTICS DATA", 3)}, []DumpID{3}},
 		{"no tables, the first", []Entry{data(1, 8, ""), data(2, 9, ""), post(3, "EVENT TRIGGER"), post(4, "INDEX")}, []DumpID{1, 2}},
 		{"no tables, the second", []Entry{data(1, 8, ""), data(2, 9, ""), post(3, "INDEX"), post(4, "FK CONSTRAINT", 3), post(5, "TRIGGER")}, []DumpID{3}},
+		{"no tables, no data", []Entry{post(3, "INDEX"), post(4, "INDEX")}, nil},
 		{"no tables, later pass", []Entry{data(1, 8, ""), post(3, "INDEX"), post(4, "MATERIALIZED VIEW DATA")}, nil},
 	}
 	for _, tt := range tests {
