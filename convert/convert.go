@@ -22,6 +22,7 @@ type Options struct {
 
 	NoOwner      bool   // of a script: without owners
 	NoPrivileges bool   // of a script: without GRANT and REVOKE
+	QuoteAll     bool   // of a script: all names in quotes
 	RestrictKey  string // of a script: word in \restrict, "" draws one
 	OdxVersion   string // for the record
 
@@ -91,6 +92,8 @@ func (c *conversion) checkOptions() error {
 	}
 	isZip := c.plan.Steps[0] == StepZip || c.plan.Steps[0] == StepUnzip
 	switch {
+	case c.QuoteAll && c.TargetLayout != dumpfmt.LayoutScript:
+		return fmt.Errorf("%w: all names can be put in quotes in a script only", ErrOptions)
 	case c.Check && !isZip:
 		return fmt.Errorf("%w: checking is for conversions from and to a zip", ErrOptions)
 	case c.plan.Steps[0] == StepZip && c.NoOwner:

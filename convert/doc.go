@@ -18,10 +18,13 @@
 // printed: The script is byte for byte what pg_restore -f - of the release
 // whose pg_dump made the archive prints, with the options given. What only an
 // archive has is lost: dump IDs, OIDs, dependencies, drop statements, the time
-// of the dump; with NoOwner the owners, with NoPrivileges the privileges.
+// of the dump; with NoOwner the owners, with NoPrivileges the privileges. With
+// QuoteAll the names that are not in definitions have quotes, too, which
+// pg_restore never prints but pg_dump --quote-all-identifiers does.
 //
 // rebuilt: Every COPY row, statement and large object is kept byte for byte;
-// printing the archive gives the script again, apart from the restrict key.
+// printing the archive gives the script again, apart from the restrict key and
+// what the report's notes name.
 // The archive has the dependencies that a parallel restore needs; OIDs are 0,
 // and dump IDs are new.
 //

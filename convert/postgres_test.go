@@ -2,13 +2,15 @@ package convert
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
+	"odx/dumpfmt"
 	"odx/dumpfmt/render"
+	"odx/parallel/pgcluster"
 	"odx/parallel/pgtool"
 )
 
@@ -65,8 +67,6 @@ func pgRestore(t *testing.T, major int) pgtool.Tool {
 	return newest
 }
 
-var dataFileLine = regexp.MustCompile(`(?m)^-- File: .*\n`)
-
 // TestRun_Notes converts scripts that have more than an archive.
 func TestRun_Notes(t *testing.T) {
 	source := testdata + "/pg15/cellar"
@@ -77,9 +77,7 @@ func TestRun_Notes(t *testing.T) {
 			more = append(more, option)
 		}
 		text := filepath.Join(t.TempDir(), "x.sql")
-		// Here pg_restore says more than pg_dump, whose scripts these are to be.
-		script := dataFileLine.ReplaceAll(printed(t, tool, source, more...), nil)
-		if err := os.WriteFile(text, script, 0o600); err != nil {
+		if err := os.WriteFile(text, printed(t, tool, source, more...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		folder := filepath.Join(t.TempDir(), "x")
@@ -88,6 +86,60 @@ func TestRun_Notes(t *testing.T) {
 			t.Errorf("%q: notes %q, key %q", option, notes, r.RestrictKey)
 		}
 		wantSame(t, option, printed(t, tool, folder), printed(t, tool, source))
+	}
+}
+
+// TestRun_QuoteAll converts scripts in which all names are in quotes, and back.
+func TestRun_QuoteAll(t *testing.T) {
+	for _, dir := range append([]string{""}, filepath.SplitList(os.Getenv("ODX_TEST_PG"))...) {
+		c, err := pgcluster.Start(t.Context(), pgcluster.Options{BinDir: dir})
+		if missing := (*pgtool.NotFoundError)(nil); errors.As(err, &missing) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := c.Stop(); err != nil {
+				t.Error(err)
+			}
+		})
+		program := func(name string, args ...string) []byte {
+			t.Helper()
+			var out bytes.Buffer
+			if _, err := pgtool.Run(t.Context(), pgtool.Command{Tool: filepath.Join(c.BinDir(), name), Args: args, Env: c.Env(), Stdout: &out}); err != nil {
+				t.Fatal(err)
+			}
+			return out.Bytes()
+		}
+		program("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c", `
+CREATE ROLE owner; CREATE ROLE "The owner"; CREATE SCHEMA "od d";
+CREATE TABLE plain (id serial PRIMARY KEY); CREATE TABLE "od d"."select" (id integer) PARTITION BY RANGE (id);
+ALTER TABLE plain OWNER TO owner; ALTER TABLE "od d"."select" OWNER TO "The owner";
+CREATE FUNCTION f(a integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION f OWNER TO owner;
+CREATE MATERIALIZED VIEW v AS SELECT * FROM plain; SELECT lo_create(4711); GRANT SELECT ON plain TO "The owner";`)
+		for _, options := range [][]string{nil, {"--no-owner"}} {
+			args := append(options, "--quote-all-identifiers", "postgres")
+			if c.Major() > 13 {
+				args = append(args, "--restrict-key="+key)
+			}
+			script := program("pg_dump", args...)
+			text, folder, again := filepath.Join(t.TempDir(), "x.sql"), filepath.Join(t.TempDir(), "x"), filepath.Join(t.TempDir(), "again.sql")
+			if err := os.WriteFile(text, script, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r := convert(t, Options{Source: text, Target: folder})
+			if notes := strings.Join(r.Notes, "; "); !strings.Contains(notes, "--quote-all-identifiers") {
+				t.Errorf("notes %q", notes)
+			}
+			convert(t, Options{Source: folder, Target: again, QuoteAll: true, RestrictKey: key})
+			wantSame(t, strings.Join(args, " "), readFile(t, again), script)
+		}
+	}
+	_, err := Run(t.Context(), Options{Source: testdata + "/pg15/cellar", Target: filepath.Join(t.TempDir(), "x"),
+		TargetLayout: dumpfmt.LayoutArchive, QuoteAll: true})
+	if !errors.Is(err, ErrOptions) {
+		t.Errorf("an archive with all names in quotes: %v", err)
 	}
 }
 

@@ -12,7 +12,9 @@ import (
 
 // print writes the script of an archive.
 func (c *conversion) print(ctx context.Context, a *pgarchive.Archive) (err error) {
-	s, err := render.New(a, render.Options{NoOwner: c.NoOwner, NoPrivileges: c.NoPrivileges, RestrictKey: c.RestrictKey})
+	s, err := render.New(a, render.Options{
+		NoOwner: c.NoOwner, NoPrivileges: c.NoPrivileges, QuoteAll: c.QuoteAll, RestrictKey: c.RestrictKey,
+	})
 	if err != nil {
 		return err
 	}

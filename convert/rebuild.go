@@ -107,6 +107,9 @@ func (c *conversion) describeFrame(f *rebuild.Frame) {
 	if f.Verbose || f.Started != "" {
 		r.Notes = append(r.Notes, "the comments of --verbose are not in the archive")
 	}
+	if f.QuotesAll {
+		r.Notes = append(r.Notes, "the script has all names in quotes; to print the archive so again, convert it with --quote-all-identifiers")
+	}
 	if f.Connect != "" {
 		r.Notes = append(r.Notes, "the script makes its database (--create); of the archive, pg_restore --create does that")
 	}

@@ -36,6 +36,7 @@ func newConvertCommand(ui *ui) *cli.Command {
 			&cli.StringFlag{Name: "compress", Aliases: []string{"Z"}, Value: convert.DefaultCompression.String(), Usage: "`METHOD[:LEVEL]` of an archive's data files: none, gzip, lz4 and zstd (the last two for pg_restore 16 or newer)"},
 			&cli.BoolFlag{Name: "no-owner", Aliases: []string{"O"}, Usage: "write a script without owners"},
 			&cli.BoolFlag{Name: "no-privileges", Aliases: []string{"x", "no-acl"}, Usage: "write a script, or a zip's dump.sql, without GRANT and REVOKE"},
+			&cli.BoolFlag{Name: "quote-all-identifiers", Usage: "write a script with all names in quotes, of an archive that pg_dump made with this option"},
 			&cli.StringFlag{Name: "restrict-key", Usage: "`WORD` in a script's \\restrict (default: drawn at random, as it should be outside of tests)"},
 			&cli.StringFlag{Name: "filestore", Usage: "`FOLDER` of the filestore that goes into a zip (default: the source's own)"},
 			&cli.StringFlag{Name: "manifest", Usage: "`FILE` that becomes a zip's manifest.json (default: the source's own, else made of its ir_module_module rows)"},
@@ -79,6 +80,7 @@ func convertOptions(c *cli.Context) (o convert.Options, err error) {
 		return o, usagef("--compress: %v", err)
 	}
 	o.NoOwner, o.NoPrivileges = c.Bool("no-owner"), c.Bool("no-privileges")
+	o.QuoteAll = c.Bool("quote-all-identifiers")
 	if o.RestrictKey = c.String("restrict-key"); !restrictKey.MatchString(o.RestrictKey) {
 		return o, usagef("--restrict-key %q: letters and digits only", o.RestrictKey)
 	}

@@ -61,7 +61,10 @@ func cutIdentifier(s string) (name, rest string, err error) {
 	quoted, ok := strings.CutPrefix(s, `"`)
 	if !ok {
 		end := strings.IndexAny(s, ` .,()"`)
-		if end < 1 {
+		if end < 0 {
+			end = len(s)
+		}
+		if end == 0 {
 			return "", "", fmt.Errorf("no identifier at %.80q", s)
 		}
 		return s[:end], s[end:], nil

@@ -1,174 +1,223 @@
 package pgarchive
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // SafeForParallel adds the dependencies that pg_dump leaves out and without
 // which pg_restore -j can go wrong, and gives their number. It changes
 // Dependencies and nothing else; a second call adds nothing.
 //
-// pg_restore runs an entry of the last section when the data of the tables
-// that it depends on are loaded. A partitioned table has no data of its own, so
-// what belongs to one waits for nothing: its triggers may be made while the
-// partitions are being loaded, and fire on restored rows. Such an entry gets
-// the TABLE DATA of all partitions below its table as dependencies. The same
-// goes for foreign keys, checks and the like, which PostgreSQL passes on to the
-// partitions, for tables that others inherit from, and for all tables of a
-// partitioned one whose rows are loaded through its root, because they may go
-// into any partition.
+// pg_restore runs what comes after the data when the data of the tables that it
+// depends on are loaded, and runs no two entries together of which one locks a
+// table that both depend on. Not enough for it are in pg_dump's archives:
+//
+//   - What belongs to a table with partitions or heirs, and reaches them; see
+//     families.
+//   - Constraints of domains, which depend on the domain only. Rows may break
+//     one that is NOT VALID, and could then not be loaded any more; checking
+//     one that is valid locks the tables that use the domain, whichever these
+//     are. They wait for the data of all tables.
+//   - Two indexes of a table that are followed by CLUSTER ON and by REPLICA
+//     IDENTITY. Indexes of a table are made together, but each of these
+//     statements waits for the other's index: a deadlock. One waits for the
+//     other.
+//   - An ACL with what another role than the owner granted. It is granted in
+//     that role's name, which has to be allowed to use the schema: it waits for
+//     the schema's ACL.
+//   - ACLs of columns, as earlier minor releases write them. Those of the table
+//     take away what its columns grant, so they have to come first.
+//   - Statistics of a table. Loading it forgets how many rows and pages it has,
+//     as does a refresh for indexes of a materialized view.
 //
 // Only entries that come earlier in the TOC are added, so no circle arises.
+//
+// Where the archive has no tables, because the dump was limited to the sections
+// after them, pg_dump leaves out the dependencies on them. Then all that comes
+// after the data waits for all data: the first of it for the data, the rest for
+// the first. Which tables it locks is not known then: a deadlock is possible.
+//
+// Functions in indexes and constraints that read other tables are not seen.
 func SafeForParallel(t *TOC) int {
-	f := findFamilies(t)
-	if len(f.children) == 0 {
-		return 0
+	s := &safety{
+		toc:       t,
+		families:  findFamilies(t),
+		at:        make(map[DumpID]int, len(t.Entries)),
+		loads:     make(map[DumpID]DumpID),
+		altering:  make(map[string]DumpID),
+		schemaACL: make(map[string]DumpID),
+		wholeACL:  make(map[DumpID]DumpID),
 	}
 	added := 0
 	for i := range t.Entries {
 		e := &t.Entries[i]
-		if e.Section == SectionPostData && passedOn(e.Desc) {
-			added += f.complete(t, i)
-		}
+		before := len(e.Dependencies)
+		s.wait(e)
+		s.remember(e, i)
+		added += len(e.Dependencies) - before
 	}
 	return added
 }
 
-// passedOn tells whether entries of this kind reach the tables below the one
-// that they belong to, and must not do so before these have their data.
-func passedOn(desc string) bool {
+// safety is what SafeForParallel knows of the entries so far.
+type safety struct {
+	toc      *TOC
+	families *families
+
+	at        map[DumpID]int    // index of an entry
+	data      []DumpID          // the TABLE DATA entries
+	barrier   DumpID            // the entry that waits for all of these
+	loads     map[DumpID]DumpID // what fills a table or materialized view, by its entry
+	altering  map[string]DumpID // the last INDEX that also alters its table, by the table's name in SQL
+	schemaACL map[string]DumpID
+	wholeACL  map[DumpID]DumpID // of a table and the like, not of its columns, by its entry
+}
+
+// wait gives an entry the dependencies that it lacks.
+func (s *safety) wait(e *Entry) {
+	switch e.Desc {
+	case "ACL":
+		s.waitACL(e)
+	case "INDEX":
+		e.waitFor(s.altering[alteredTable(e.Defn.String)])
+	case "STATISTICS DATA":
+		s.waitStatistics(e)
+	}
+	if e.Section != SectionPostData || isLatePass(e.Desc) {
+		return
+	}
+	if strings.HasPrefix(e.Defn.String, "ALTER DOMAIN ") {
+		e.waitFor(s.data...)
+	}
+	if passedOn(e.Desc) {
+		e.waitFor(s.families.reached(e, s.at)...)
+	}
+	if s.families.isEmpty && len(s.data) > 0 {
+		if s.barrier == 0 {
+			e.waitFor(s.data...)
+			s.barrier = e.ID
+		}
+		e.waitFor(s.barrier)
+	}
+}
+
+// isLatePass tells whether pg_restore keeps entries of this kind, if they come
+// after the data, until all others are done.
+func isLatePass(desc string) bool {
 	switch desc {
-	case "TRIGGER", "RULE", "POLICY", "ROW SECURITY", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT":
+	case "DEFAULT ACL", "EVENT TRIGGER", "MATERIALIZED VIEW DATA", "STATISTICS DATA":
 		return true
 	}
 	return false
 }
 
-// families says which tables are partitions of, or inherit from, which.
-type families struct {
-	children map[DumpID][]DumpID
-	parents  map[DumpID][]DumpID
-	data     map[DumpID][]int // indices of the TABLE DATA entries of a table
-	viaRoot  map[DumpID]bool  // tables whose rows are loaded through their root
-}
-
-// viaRootComment starts the definition of a TABLE DATA entry whose rows are
-// loaded through the root of the partitioned table.
-const viaRootComment = "-- load via partition root "
-
-func findFamilies(t *TOC) *families {
-	f := &families{
-		children: make(map[DumpID][]DumpID),
-		parents:  make(map[DumpID][]DumpID),
-		data:     make(map[DumpID][]int),
-		viaRoot:  make(map[DumpID]bool),
-	}
-	tables := make(map[DumpID]bool)
-	for i := range t.Entries {
-		e := &t.Entries[i]
-		switch {
-		case isTable(e):
-			tables[e.ID] = true
-		case e.Desc == DescTableData && len(e.Dependencies) > 0:
-			table := e.Dependencies[0]
-			f.data[table] = append(f.data[table], i)
-			if strings.HasPrefix(e.Defn.String, viaRootComment) {
-				f.viaRoot[table] = true
-			}
+// remember keeps what later entries may have to wait for.
+func (s *safety) remember(e *Entry, index int) {
+	s.at[e.ID] = index
+	switch e.Desc {
+	case DescTableData:
+		s.data = append(s.data, e.ID)
+		s.loads[e.first()] = e.ID
+	case "MATERIALIZED VIEW DATA":
+		s.loads[e.first()] = e.ID
+	case "INDEX":
+		if table := alteredTable(e.Defn.String); table != "" {
+			s.altering[table] = e.ID
+		}
+	case "ACL":
+		if schema, ok := grantedSchema(e); ok {
+			s.schemaACL[schema] = e.ID
+		}
+		if !strings.HasPrefix(e.Tag, "COLUMN ") && s.wholeACL[e.first()] == 0 {
+			s.wholeACL[e.first()] = e.ID
 		}
 	}
-	for i := range t.Entries {
-		switch e := &t.Entries[i]; {
-		case e.Desc == DescTableAttach && len(e.Dependencies) >= 2:
-			f.join(e.Dependencies[0], e.Dependencies[1])
-		case isTable(e) && namesParent(e.Defn.String):
-			for _, id := range e.Dependencies {
-				if tables[id] {
-					f.join(e.ID, id)
-				}
-			}
-		}
-	}
-	return f
 }
 
-func isTable(e *Entry) bool { return e.Desc == DescTable || e.Desc == "FOREIGN TABLE" }
-
-// namesParent tells whether a table's definition may say what it inherits
-// from. Until PostgreSQL 13 that includes partitions. A text in a default that
-// looks the same does no harm: at worst an entry waits that need not.
-func namesParent(defn string) bool {
-	return strings.Contains(defn, "ATTACH PARTITION ") || strings.Contains(defn, "\nINHERITS (")
-}
-
-func (f *families) join(child, parent DumpID) {
-	f.children[parent] = append(f.children[parent], child)
-	f.parents[child] = append(f.parents[child], parent)
-}
-
-// complete adds to the entry at index what it must wait for.
-func (f *families) complete(t *TOC, index int) int {
-	e := &t.Entries[index]
-	var data []int
-	for _, table := range e.Dependencies {
-		for member := range f.below(table) {
-			data = append(data, f.data[member]...)
-		}
-	}
-	if len(data) == 0 {
+// first gives the entry's first dependency: the table of its data, the object of
+// an ACL. It is 0 if there is none.
+func (e *Entry) first() DumpID {
+	if len(e.Dependencies) == 0 {
 		return 0
 	}
-	slices.Sort(data)
-	have := make(map[DumpID]bool)
-	for _, id := range e.Dependencies {
-		have[id] = true
-	}
-	added := 0
-	for _, i := range data {
-		if id := t.Entries[i].ID; i < index && !have[id] {
-			e.Dependencies = append(e.Dependencies, id)
+	return e.Dependencies[0]
+}
+
+// waitFor adds dependencies that the entry does not have. 0 stands for none.
+func (e *Entry) waitFor(ids ...DumpID) {
+	var have map[DumpID]bool
+	for _, id := range ids {
+		if id == 0 || id == e.ID {
+			continue
+		}
+		if have == nil {
+			have = make(map[DumpID]bool, len(e.Dependencies)+len(ids))
+			for _, d := range e.Dependencies {
+				have[d] = true
+			}
+		}
+		if !have[id] {
 			have[id] = true
-			added++
+			e.Dependencies = append(e.Dependencies, id)
 		}
 	}
-	return added
 }
 
-// below gives the tables below one, without itself; of a family that is loaded
-// through its root, all of its tables.
-func (f *families) below(table DumpID) map[DumpID]bool {
-	if len(f.children[table]) == 0 && len(f.parents[table]) == 0 {
-		return nil
+// grantorText is how an ACL goes on with what another role than the owner
+// granted.
+const grantorText = "SET SESSION AUTHORIZATION "
+
+func (s *safety) waitACL(e *Entry) {
+	if object := e.first(); object != 0 {
+		e.waitFor(s.wholeACL[object])
 	}
-	if len(f.viaRoot) > 0 {
-		family := reach(reach(map[DumpID]bool{table: true}, f.parents), f.children)
-		for member := range family {
-			if f.viaRoot[member] {
-				return family
+	if strings.Contains(e.Defn.String, grantorText) {
+		e.waitFor(s.schemaACL[e.Namespace.String])
+	}
+}
+
+// grantedSchema gives the schema that an ACL is about, if it is one's.
+func grantedSchema(e *Entry) (string, bool) {
+	text, ok := strings.CutPrefix(e.Tag, "SCHEMA ")
+	if !ok {
+		return "", false
+	}
+	name, rest, err := cutIdentifier(text)
+	return name, err == nil && rest == ""
+}
+
+// alteredTable gives the table that is altered behind the index of an INDEX
+// entry, with CLUSTER ON or REPLICA IDENTITY, as it is named there; "" if none
+// is. Text in the index that looks the same does no harm: at worst an entry
+// waits that need not.
+func alteredTable(defn string) string {
+	for rest, ok := defn, true; ok; {
+		if _, rest, ok = strings.Cut(rest, ";\n\nALTER TABLE "); !ok {
+			break
+		}
+		rest = strings.TrimPrefix(rest, "ONLY ")
+		_, after, err := cutIdentifier(rest)
+		if name, isQualified := strings.CutPrefix(after, "."); err == nil && isQualified {
+			_, after, err = cutIdentifier(name)
+		}
+		if err == nil && (strings.HasPrefix(after, " CLUSTER ON ") || strings.HasPrefix(after, " REPLICA IDENTITY ")) {
+			return rest[:len(rest)-len(after)]
+		}
+	}
+	return ""
+}
+
+// waitStatistics makes the statistics of a table wait for its data, and those
+// of an index of a materialized view for its refresh.
+func (s *safety) waitStatistics(e *Entry) {
+	for _, id := range e.Dependencies {
+		e.waitFor(s.loads[id])
+		at, ok := s.at[id]
+		if !ok || s.toc.Entries[at].Desc != "INDEX" {
+			continue
+		}
+		for _, on := range s.toc.Entries[at].Dependencies {
+			if load, ok := s.at[s.loads[on]]; ok && s.toc.Entries[load].Desc != DescTableData {
+				e.waitFor(s.loads[on])
 			}
 		}
 	}
-	found := reach(map[DumpID]bool{table: true}, f.children)
-	delete(found, table)
-	return found
-}
-
-// reach adds to a set all that can be reached from its members.
-func reach(set map[DumpID]bool, next map[DumpID][]DumpID) map[DumpID]bool {
-	var open []DumpID
-	for id := range set {
-		open = append(open, id)
-	}
-	for len(open) > 0 {
-		id := open[len(open)-1]
-		open = open[:len(open)-1]
-		for _, n := range next[id] {
-			if !set[n] {
-				set[n] = true
-				open = append(open, n)
-			}
-		}
-	}
-	return set
 }

@@ -6,14 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
-
-// dataOf gives the ID of the table's TABLE DATA.
-func dataOf(t testing.TB, a *Archive, table string) DumpID {
-	t.Helper()
-	return entryOf(t, a, DescTableData, table).ID
-}
 
 func TestSafeForParallel(t *testing.T) {
 	for _, v := range []string{"pg13", "pg15", "pg17", "pg18"} {
@@ -25,14 +20,14 @@ func TestSafeForParallel(t *testing.T) {
 		trigger := entryOf(t, a, "TRIGGER", "by_range parted")
 		var want []DumpID
 		for _, table := range []string{"by_range_2019", "by_range_2020", "by_range_rest"} {
-			want = append(want, dataOf(t, a, table))
+			want = append(want, entryOf(t, a, DescTable, table).ID)
 		}
 		if got := trigger.Dependencies[before:]; !slices.Equal(got, want) {
 			t.Errorf("%s: trigger waits for %d, want %d", v, got, want)
 		}
 		fk := entryOf(t, a, "FK CONSTRAINT", "refers_to_list refers_to_list_id_kind_fkey")
 		for _, table := range []string{"by_list_a", "by_list_b0", "by_list_b1"} { // two levels
-			if !slices.Contains(fk.Dependencies, dataOf(t, a, table)) {
+			if !slices.Contains(fk.Dependencies, entryOf(t, a, DescTable, table).ID) {
 				t.Errorf("%s: foreign key does not wait for %s", v, table)
 			}
 		}
@@ -81,12 +76,29 @@ func TestSafeForParallel_Shapes(t *testing.T) {
 		return Entry{ID: id, Desc: DescTableData, Section: SectionData, HadDumper: true,
 			Defn: NullString{String: defn, Valid: defn != ""}, Dependencies: []DumpID{table}}
 	}
+	copied := func(id, table DumpID, tag, stmt string) Entry {
+		e := data(id, table, "")
+		e.Namespace, e.Tag, e.CopyStmt = Str("public"), tag, Str(stmt)
+		return e
+	}
 	attach := func(id, child, parent DumpID) Entry {
 		return Entry{ID: id, Desc: DescTableAttach, Section: SectionPreData, Dependencies: []DumpID{child, parent}}
 	}
 	post := func(id DumpID, desc string, deps ...DumpID) Entry {
 		return Entry{ID: id, Desc: desc, Section: SectionPostData, Dependencies: deps}
 	}
+	sql := func(id DumpID, desc, tag, defn string, deps ...DumpID) Entry {
+		section := SectionPostData
+		if desc == "ACL" {
+			section = SectionNone
+		}
+		return Entry{ID: id, Desc: desc, Tag: tag, Namespace: Str("od d"), Section: section, Defn: Str(defn), Dependencies: deps}
+	}
+	const (
+		clustered = "CREATE INDEX a ON \"od d\".t USING btree (a);\n\nALTER TABLE \"od d\".t CLUSTER ON a;\n"
+		identity  = "CREATE UNIQUE INDEX b ON \"od d\".t USING btree (b);\n\nALTER TABLE ONLY \"od d\".t REPLICA IDENTITY USING INDEX b;\n"
+		granted   = "GRANT SELECT ON TABLE \"od d\".t TO a;\nSET SESSION AUTHORIZATION a;\nGRANT SELECT ON TABLE \"od d\".t TO b;\n"
+	)
 	root := viaRootComment + "public.p"
 	tests := []struct {
 		name    string
@@ -94,21 +106,57 @@ func TestSafeForParallel_Shapes(t *testing.T) {
 		want    []DumpID // dependencies of the last entry
 	}{
 		{"no partitions", []Entry{table(1, ""), data(2, 1, ""), post(3, "TRIGGER", 1)}, []DumpID{1}},
-		{"attached", []Entry{table(1, ""), table(2, ""), attach(3, 2, 1), data(4, 2, ""), post(5, "TRIGGER", 1)}, []DumpID{1, 4}},
+		{"attached", []Entry{table(1, ""), table(2, ""), attach(3, 2, 1), data(4, 2, ""), post(5, "TRIGGER", 1)}, []DumpID{1, 2}},
 		{"its own partition only", []Entry{table(1, ""), table(2, ""), table(3, ""), attach(4, 2, 1), attach(5, 3, 1),
 			data(6, 2, ""), data(7, 3, ""), post(8, "TRIGGER", 2)}, []DumpID{2}},
 		{"inherits", []Entry{table(1, ""), table(2, "CREATE TABLE c (\n)\nINHERITS (p);\n", 1), data(3, 1, ""), data(4, 2, ""),
-			post(5, "CHECK CONSTRAINT", 1)}, []DumpID{1, 4}},
+			post(5, "CHECK CONSTRAINT", 1)}, []DumpID{1, 2}},
 		{"loaded through the root", []Entry{table(1, ""), table(2, ""), table(3, ""), attach(4, 2, 1), attach(5, 3, 1),
-			data(6, 2, root), data(7, 3, root), post(8, "TRIGGER", 2)}, []DumpID{2, 6, 7}},
-		{"data later", []Entry{table(1, ""), table(2, ""), attach(3, 2, 1), post(4, "TRIGGER", 1), data(5, 2, "")}, []DumpID{2}},
-		{"circle", []Entry{table(1, ""), table(2, ""), attach(3, 2, 1), attach(4, 1, 2), data(5, 2, ""), post(6, "RULE", 1)}, []DumpID{1, 5}},
+			data(6, 2, root), data(7, 3, root), post(8, "TRIGGER", 2)}, []DumpID{2, 1, 3}},
+		{"loaded through the root, by the statement", []Entry{table(1, ""), table(2, ""), table(3, ""), attach(4, 2, 1), attach(5, 3, 1),
+			copied(6, 2, "b", "COPY public.a (id) FROM stdin;\n"), copied(7, 3, "c", "COPY public.c (id) FROM stdin;\n"),
+			post(8, "TRIGGER", 3)}, []DumpID{3, 1, 2}},
+		{"loaded into itself", []Entry{table(1, ""), table(2, ""), table(3, ""), attach(4, 2, 1), attach(5, 3, 1),
+			copied(6, 2, "b b", "COPY public.\"b b\" (id) FROM stdin;\n"), post(8, "TRIGGER", 3)}, []DumpID{3}},
+		{"table later", []Entry{table(1, ""), attach(3, 2, 1), post(4, "TRIGGER", 1), table(2, "")}, nil},
+		{"circle", []Entry{table(1, ""), table(2, ""), attach(3, 2, 1), attach(4, 1, 2), data(5, 2, ""), post(6, "RULE", 1)}, []DumpID{1, 2}},
 		{"index", []Entry{table(1, ""), table(2, ""), attach(3, 2, 1), data(4, 2, ""), post(5, "INDEX", 1)}, []DumpID{1}},
 		{"before the data", []Entry{table(1, ""), table(2, ""), attach(3, 2, 1), data(4, 2, ""),
 			{ID: 5, Desc: "RULE", Section: SectionPreData, Dependencies: []DumpID{1}}}, []DumpID{1}},
+		{"domain", []Entry{table(1, ""), table(2, ""), data(3, 1, ""), data(4, 2, ""),
+			sql(5, "CHECK CONSTRAINT", "d c", "ALTER DOMAIN public.d\n    ADD CONSTRAINT c CHECK ((VALUE > 0)) NOT VALID;\n", 9)}, []DumpID{9, 3, 4}},
+		{"no domain", []Entry{table(1, ""), data(3, 1, ""),
+			sql(5, "CHECK CONSTRAINT", "d c", "ALTER TABLE public.d\n    ADD CONSTRAINT c CHECK ((a > 0)) NOT VALID;\n", 9)}, []DumpID{9}},
+		{"two indexes that alter", []Entry{table(1, ""), sql(2, "INDEX", "a", clustered, 1), sql(3, "INDEX", "b", identity, 1)}, []DumpID{1, 2}},
+		{"of another table", []Entry{table(1, ""), table(4, ""), sql(2, "INDEX", "a", clustered, 1),
+			sql(3, "INDEX", "b", strings.ReplaceAll(identity, "od d", "d"), 4)}, []DumpID{4}},
+		{"an index that does not alter", []Entry{table(1, ""), sql(2, "INDEX", "a", clustered, 1),
+			sql(3, "INDEX", "b", "CREATE INDEX b ON \"od d\".t USING btree (b);\n\nALTER INDEX \"od d\".b ALTER COLUMN 1 SET STATISTICS 5;\n", 1)}, []DumpID{1}},
+		{"another grantor", []Entry{table(1, ""), sql(2, "ACL", `SCHEMA "od d"`, "GRANT USAGE ON SCHEMA \"od d\" TO a;\n", 9),
+			sql(3, "ACL", "TABLE t", granted, 1)}, []DumpID{1, 2}},
+		{"another grantor, schema without quotes", []Entry{table(1, ""), sql(2, "ACL", "SCHEMA d", "GRANT USAGE ON SCHEMA d TO a;\n", 9),
+			{ID: 3, Desc: "ACL", Tag: "TABLE t", Namespace: Str("d"), Section: SectionNone, Defn: Str(granted), Dependencies: []DumpID{1}}}, []DumpID{1, 2}},
+		{"another grantor, another schema", []Entry{table(1, ""), sql(2, "ACL", "SCHEMA d", "GRANT USAGE ON SCHEMA d TO a;\n", 9),
+			sql(3, "ACL", "TABLE t", granted, 1)}, []DumpID{1}},
+		{"the owner grants", []Entry{table(1, ""), sql(2, "ACL", `SCHEMA "od d"`, "GRANT USAGE ON SCHEMA \"od d\" TO a;\n", 9),
+			sql(3, "ACL", "TABLE t", "GRANT SELECT ON TABLE \"od d\".t TO a;\n", 1)}, []DumpID{1}},
+		{"columns", []Entry{table(1, ""), sql(2, "ACL", "TABLE t", "", 1), sql(3, "ACL", "COLUMN t.a", "", 1), sql(4, "ACL", "COLUMN t.b", "", 1)}, []DumpID{1, 2}},
+		{"columns only", []Entry{table(1, ""), sql(3, "ACL", "COLUMN t.a", "", 1), sql(4, "ACL", "COLUMN t.b", "", 1)}, []DumpID{1}},
+		{"statistics", []Entry{table(1, ""), data(2, 1, ""), {ID: 3, Desc: "STATISTICS DATA", Section: SectionData, Dependencies: []DumpID{1}}}, []DumpID{1, 2}},
+		{"statistics of an index of a view", []Entry{{ID: 1, Desc: "MATERIALIZED VIEW"}, post(2, "MATERIALIZED VIEW DATA", 1), post(3, "INDEX", 1),
+			post(4, "STATISTICS DATA", 3)}, []DumpID{3, 2}},
+		{"statistics of an index of a table", []Entry{table(1, ""), data(2, 1, ""), post(3, "INDEX", 1), post(4, "STATISTICS DATA", 3)}, []DumpID{3}},
+		{"no tables, the first", []Entry{data(1, 8, ""), data(2, 9, ""), post(3, "EVENT TRIGGER"), post(4, "INDEX")}, []DumpID{1, 2}},
+		{"no tables, the second", []Entry{data(1, 8, ""), data(2, 9, ""), post(3, "INDEX"), post(4, "FK CONSTRAINT", 3), post(5, "TRIGGER")}, []DumpID{3}},
+		{"no tables, no data", []Entry{post(3, "INDEX"), post(4, "INDEX")}, nil},
+		{"no tables, later pass", []Entry{data(1, 8, ""), post(3, "INDEX"), post(4, "MATERIALIZED VIEW DATA")}, nil},
 	}
 	for _, tt := range tests {
-		SafeForParallel(&TOC{Entries: tt.entries})
+		toc := &TOC{Entries: tt.entries}
+		SafeForParallel(toc)
+		if again := SafeForParallel(toc); again != 0 {
+			t.Errorf("%s: %d dependencies added again", tt.name, again)
+		}
 		if got := tt.entries[len(tt.entries)-1].Dependencies; !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}

@@ -81,9 +81,11 @@ var ways = []struct {
 
 // refused are options of pg_dump that make scripts which Read does not take.
 var refused = map[string][]string{
-	"DROP statements, of pg_dump --clean":                {"-c"},
-	"of pg_dump --use-set-session-authorization":         {"--use-set-session-authorization"},
-	"an INSERT statement (of pg_dump --disable-triggers": {"-a", "--disable-triggers"},
+	"DROP statements, of pg_dump --clean":         {"-c"},
+	"of pg_dump --use-set-session-authorization":  {"--use-set-session-authorization"},
+	"of pg_dump --disable-triggers; dump":         {"-a", "--disable-triggers"},
+	"of pg_dump --disable-triggers; dump without": {"-a", "--disable-triggers", "--superuser=super", "--inserts"},
+	"of pg_dump --enable-row-security, which":     {"--enable-row-security"},
 }
 
 func TestRead_RefusedOptions(t *testing.T) {
@@ -136,8 +138,25 @@ func TestRead_Adversarial(t *testing.T) {
 					got := s.tool(t, "pg_restore", s.key("-f", "-", dir)...)
 					wantSame(t, "script", got, s.tool(t, "pg_dump", s.key(db)...))
 				})
+				t.Run(db+"/verbose from an archive", func(t *testing.T) { s.testPlaces(t, db) })
 			}
 		})
+	}
+}
+
+// testPlaces reads what pg_restore --verbose prints of an archive, which says
+// where the data are.
+func (s *server) testPlaces(t *testing.T, db string) {
+	for format, line := range map[string]string{"-Fd": "\n-- File: ", "-Fc": "\n-- Data Pos: "} {
+		archive := filepath.Join(t.TempDir(), "archive")
+		s.tool(t, "pg_dump", format, "-f", archive, db)
+		script := s.tool(t, "pg_restore", s.key("-v", "-f", "-", archive)...)
+		if !strings.Contains(script, line) {
+			t.Errorf("pg_restore prints no %q", line)
+		}
+		dir, _ := build(t, []byte(script))
+		got := s.tool(t, "pg_restore", s.key("-f", "-", dir)...)
+		wantSame(t, format, got, s.tool(t, "pg_restore", s.key("-f", "-", archive)...))
 	}
 }
 

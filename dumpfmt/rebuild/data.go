@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
 	"odx/dumpfmt/sqlscript"
 )
@@ -142,6 +143,10 @@ func (b *builder) tableInHeader(it *item) (key, bool) {
 
 // copyTable hands the data to the sink. Blanks were read already.
 func (b *builder) copyTable(it *item, blanks string) error {
+	if b.switchesTriggers() {
+		return b.fail(fmt.Errorf("%w: script of pg_dump --disable-triggers; dump without that option "+
+			"and give it to pg_restore instead", dumpfmt.ErrUnsupported))
+	}
 	start := b.piece.Offset - int64(len(blanks))
 	if b.is(sqlscript.Copy) {
 		start += int64(len(b.piece.Data))
@@ -164,6 +169,13 @@ func (b *builder) copyTable(it *item, blanks string) error {
 		return err
 	}
 	return w.Close()
+}
+
+// switchesTriggers tells whether the next statement is one with which pg_dump
+// --disable-triggers starts the data of a table.
+func (b *builder) switchesTriggers() bool {
+	return b.has(sqlscript.Statement, roleText) || b.has(sqlscript.Statement, "ALTER TABLE ") &&
+		bytes.HasSuffix(b.piece.Data, []byte(" DISABLE TRIGGER ALL;\n"))
 }
 
 // dataEnd is what stands after the rows or statements of a table.
@@ -192,7 +204,7 @@ func (b *builder) copyInserts(it *item, w io.Writer) error {
 		return b.fail(err)
 	}
 	if target == (key{}) {
-		return b.unexpected("an INSERT statement (of pg_dump --disable-triggers, perhaps)")
+		return b.unexpected("an INSERT statement")
 	}
 	text := string(b.piece.Data)
 	start := []byte(text[:len(text)-len(b.afterTarget(text))])

@@ -1,10 +1,6 @@
 package rebuild
 
-import (
-	"strings"
-
-	"odx/dumpfmt/pgarchive"
-)
+import "odx/dumpfmt/pgarchive"
 
 // depending gives items their dependencies. It sees them in the order of the
 // table of contents, and all dependencies are on earlier ones, so that no
@@ -19,14 +15,10 @@ type depending struct {
 	postponed map[key][]*item // what stands in post-data although it need not
 	parents   map[key][]key   // tables that a table is a partition of or inherits from
 	parts     map[part]*item  // triggers and rules
-	schemaACL map[string]*item
-	data      []*item       // of tables
-	altering  map[key]*item // the last index whose item also alters its table
-	position  map[*item]int // of the items seen so far
+	position  map[*item]int   // of the items seen so far
 
-	parent   *item // the last item that is no comment or ACL
-	tableACL *item // the ACL of the object whose column ACLs come
-	refresh  *item // the last MATERIALIZED VIEW DATA
+	parent  *item // the last item that is no comment or ACL
+	refresh *item // the last MATERIALIZED VIEW DATA
 }
 
 // part names a trigger or rule of a table.
@@ -47,8 +39,6 @@ func (b *builder) depend(items []*item) {
 		postponed: make(map[key][]*item),
 		parents:   make(map[key][]key),
 		parts:     make(map[part]*item),
-		schemaACL: make(map[string]*item),
-		altering:  make(map[key]*item),
 		position:  make(map[*item]int, len(items)),
 	}
 	for i, it := range items {
@@ -79,7 +69,7 @@ func (d *depending) find(it *item) {
 	case "COMMENT", "SECURITY LABEL":
 		it.add(d.commented(it))
 	case "ACL":
-		d.findACL(it)
+		it.add(it.object)
 	case pgarchive.DescTable, descForeignTable:
 		for _, p := range s.parents {
 			it.add(d.relations[p])
@@ -97,9 +87,11 @@ func (d *depending) find(it *item) {
 		it.add(d.relations[s.on])
 	case "CHECK CONSTRAINT", descConstraint:
 		it.add(d.relations[s.on])
-		d.findDomain(it)
+		if s.isDomain {
+			it.add(d.named[object{"TYPE", s.on}])
+		}
 	case descIndex:
-		d.findIndex(it)
+		it.add(d.relations[s.on])
 	case descIndexAttach:
 		d.findIndexAttach(it)
 	case "FK CONSTRAINT":
@@ -114,7 +106,7 @@ func (d *depending) find(it *item) {
 		d.findStatistics(it)
 	}
 	if it.entry.Section == pgarchive.SectionPostData {
-		d.findPostponed(it)
+		d.findNamed(it)
 	}
 	if it.entry.Desc == descMatViewData {
 		it.add(d.refresh)
@@ -143,49 +135,6 @@ func (d *depending) addInherited(it *item, table key, depth int) {
 	for _, parent := range d.parents[table] {
 		it.add(d.parts[part{parent, it.subject.own}])
 		d.addInherited(it, parent, depth+1)
-	}
-}
-
-// grantorText is how an ACL goes on with what another role than the owner
-// granted. That role must be allowed to use the schema first.
-const grantorText = "SET SESSION AUTHORIZATION "
-
-func (d *depending) findACL(it *item) {
-	if strings.Contains(it.entry.Defn.String, grantorText) {
-		it.add(d.schemaACL[it.entry.Namespace.String])
-	}
-	if it.object == nil {
-		return
-	}
-	if it.object.entry.Desc == "SCHEMA" {
-		d.schemaACL[it.object.entry.Tag] = it
-	}
-	if d.tableACL != nil && d.tableACL.object != it.object {
-		d.tableACL = nil
-	}
-	it.add(it.object, d.tableACL)
-	if d.tableACL == nil {
-		d.tableACL = it
-	}
-}
-
-// findDomain makes the constraint of a domain wait for the data of all tables:
-// rows may break it, and any table may have a column of the domain somewhere.
-func (d *depending) findDomain(it *item) {
-	if domain := d.named[object{"TYPE", it.subject.on}]; domain != nil && it.subject.isDomain {
-		it.add(domain)
-		it.add(d.data...)
-	}
-}
-
-// findIndex keeps apart what makes an index and then alters the table, CLUSTER
-// ON and REPLICA IDENTITY: two of these would wait for one another's locks.
-func (d *depending) findIndex(it *item) {
-	on := it.subject.on
-	it.add(d.relations[on])
-	if it.count > 1 {
-		it.add(d.altering[on])
-		d.altering[on] = it
 	}
 }
 
@@ -243,21 +192,30 @@ func (d *depending) findStatistics(it *item) {
 	it.add(d.indexes[k])
 }
 
-// findPostponed makes an item wait for all that pg_dump put off and that it
-// names; and an item that was itself put off, for the primary keys of the
-// tables that it names, because that is why.
-func (d *depending) findPostponed(it *item) {
+// findNamed makes an item wait for what it names: for all that pg_dump put off;
+// if it is a rule or the like, for relations, because it locks them and
+// pg_restore must not run two together that lock each other's; and if it was
+// itself put off, for the primary keys of its tables, because that is why.
+func (d *depending) findNamed(it *item) {
 	isPostponed := it.isPostponed()
-	if len(d.postponed) == 0 && !isPostponed {
+	locks := isPostponed || locksNamed[it.entry.Desc]
+	if len(d.postponed) == 0 && !locks {
 		return
 	}
 	for _, k := range mentions(it.entry.Defn.String, d.b.isConforming()) {
 		it.add(d.postponed[k]...)
+		if locks {
+			it.add(d.relations[k])
+		}
 		if isPostponed {
 			it.add(d.unique[k]...)
 		}
 	}
 }
+
+// locksNamed are the kinds of items whose definition can name more relations
+// than the one that they belong to.
+var locksNamed = map[string]bool{"POLICY": true, "RULE": true, "TRIGGER": true}
 
 // isPostponed tells whether pg_dump moved the item behind the data.
 func (it *item) isPostponed() bool {
@@ -289,8 +247,6 @@ func (d *depending) remember(it *item) {
 		if s.isUnique {
 			d.unique[s.on] = append(d.unique[s.on], it)
 		}
-	case pgarchive.DescTableData:
-		d.data = append(d.data, it)
 	case descIndexAttach:
 		d.attached[s.to] = append(d.attached[s.to], it)
 	case pgarchive.DescTableAttach:

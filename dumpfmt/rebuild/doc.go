@@ -45,19 +45,19 @@
 //	                     depends on the table wait for the data
 //	BLOBS                its BLOB METADATA
 //	INDEX, CONSTRAINT    the table
-//	CHECK CONSTRAINT     the table; of a domain, the data of all tables
+//	CHECK CONSTRAINT     the table or domain
 //	INDEX ATTACH         both indexes, both tables
 //	FK CONSTRAINT        both tables, the unique indexes and constraints of the
 //	                     referenced one, and what is attached to them
 //	TRIGGER, RULE, POLICY, ROW SECURITY, STATISTICS  the table
+//	TRIGGER, RULE, POLICY  all relations that it names, too
 //	TRIGGER that only is switched off  that of the partitioned table too
 //	what pg_dump put off behind the data because it needs a primary key
-//	                     the unique constraints of all tables that it names
+//	                     all relations that it names, and their unique constraints
 //	anything after the data  what was put off and is named in it
 //	MATERIALIZED VIEW DATA   the view and the refresh before it
 //	COMMENT, SECURITY LABEL  what stands before it, or the index that it names
-//	ACL                  the object; of a column, the ACL of the table; with
-//	                     another grantor, the ACL of the schema
+//	ACL                  the object
 //	PUBLICATION TABLE    publication and table, or schema
 //
 // and then those of pgarchive.SafeForParallel. All are on earlier entries.
@@ -65,7 +65,8 @@
 // # Not supported
 //
 // Scripts with DROP statements (--clean without --create), with statements that
-// switch triggers off for the load (--disable-triggers), with SET ROLE or SET
+// switch triggers off for the load (--disable-triggers), with row security
+// switched on (--enable-row-security), with SET ROLE or SET
 // SESSION AUTHORIZATION for owners, of pg_dump --binary-upgrade and of
 // pg_dumpall; data loaded through a partition root without the comment that
 // says so, as old minor releases write them, because pg_restore -j would lose

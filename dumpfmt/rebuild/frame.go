@@ -92,6 +92,9 @@ const (
 	searchPathText = "SELECT pg_catalog.set_config('search_path', "
 )
 
+// securityOn is what --enable-row-security sets.
+const securityOn = "SET row_security = on;\n"
+
 // settings are the statements of the SET block in their order. Which of them
 // are there depends on the release that printed the script.
 var settings = []string{
@@ -115,7 +118,11 @@ func (b *builder) readSettings() (string, error) {
 	left := settings
 	for b.is(sqlscript.Statement) {
 		i := slices.IndexFunc(left, func(want string) bool { return b.has(sqlscript.Statement, want) })
-		if i < 0 {
+		switch {
+		case i < 0 && b.has(sqlscript.Statement, securityOn):
+			return "", b.fail(fmt.Errorf("%w: script of pg_dump --enable-row-security, which may lack the rows that "+
+				"policies hide; dump without that option", dumpfmt.ErrUnsupported))
+		case i < 0:
 			return "", b.unexpected("a setting that pg_dump writes")
 		}
 		left = left[i+1:]
@@ -140,7 +147,10 @@ func (f *Frame) setting(prefix string) string {
 	return ""
 }
 
-const dropDatabase = "DROP DATABASE "
+const (
+	dropDatabase = "DROP DATABASE "
+	roleText     = "SET SESSION AUTHORIZATION "
+)
 
 // readDrop reads the DROP DATABASE of --clean --create. Other DROPs are
 // refused.
@@ -150,7 +160,7 @@ func (b *builder) readDrop() error {
 		return b.next()
 	}
 	switch {
-	case b.has(sqlscript.Statement, grantorText):
+	case b.has(sqlscript.Statement, roleText):
 		return b.fail(fmt.Errorf("%w: script of pg_dump --use-set-session-authorization", dumpfmt.ErrUnsupported))
 	case b.is(sqlscript.Statement) && !b.isDefault():
 		return b.fail(fmt.Errorf("%w: script with DROP statements, of pg_dump --clean", dumpfmt.ErrUnsupported))
@@ -253,7 +263,7 @@ func (b *builder) readDefault() error {
 	c := newCursor(string(b.piece.Data), b.isConforming())
 	isSpace := b.has(sqlscript.Statement, spaceText)
 	c.skip(3) // SET, the name, =
-	value, ok := c.name()
+	value, ok := b.printedName(c)
 	if isSpace && !ok {
 		ok = c.symbol("''")
 	}

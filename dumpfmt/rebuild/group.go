@@ -55,7 +55,7 @@ func (b *builder) defineGroup(it *item) error {
 func (b *builder) ownGroup(it *item, oids []string, text string) error {
 	_, after, _ := strings.Cut(text, ownerTo)
 	name, _ := sqlscript.NewLexer([]byte(after), b.isConforming()).Next()
-	owner, ok := newCursor(string(name.Text), b.isConforming()).name()
+	owner, ok := b.printedName(newCursor(string(name.Text), b.isConforming()))
 	if !ok {
 		return errOwnerEdited
 	}

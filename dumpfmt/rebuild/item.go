@@ -217,7 +217,7 @@ func (b *builder) splitText(it *item) error {
 	if e.Desc == pgarchive.DescTable && b.groups() {
 		if c, rest, ok := b.cutLast(it, text); ok && c.words("ALTER", "TABLE") {
 			if k, ok := c.qualified(); ok && c.words("SET", "ACCESS", "METHOD") {
-				am, ok := c.name()
+				am, ok := b.printedName(c)
 				if !ok || k != it.subject.key() || !c.symbol(";") || !c.atEnd() {
 					return errors.New("statement about the access method is not as pg_dump writes it")
 				}

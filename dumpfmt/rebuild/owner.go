@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"odx/dumpfmt/pgarchive"
+	"odx/dumpfmt/sqlscript"
 )
 
 const (
@@ -41,7 +42,7 @@ func (b *builder) splitOwner(it *item, text string) (string, error) {
 		return text, nil
 	}
 	n := newCursor(stmt[at+len(ownerTo):], b.isConforming())
-	owner, ok := n.name()
+	owner, ok := b.printedName(n)
 	if !ok || !n.atEnd() {
 		return text, nil // OWNER TO stands in the definition's last statement
 	}
@@ -56,12 +57,23 @@ func (b *builder) splitOwner(it *item, text string) (string, error) {
 	if !ok || byName && !b.isNamed(it, object) {
 		return "", errOwnerEdited
 	}
+	b.printedName(newCursor(object, b.isConforming()))
 	drop := "DROP " + e.Desc + " " + object + ";\n"
 	if e.Desc == "SCHEMA" && strings.HasPrefix(rest, "-- *not* creating schema") {
 		drop = "-- *not* dropping schema, since initdb creates it\n"
 	}
 	e.DropStmt = pgarchive.Str(drop)
 	return rest, it.own(owner)
+}
+
+// printedName takes a name that an archive has without quotes, as pg_restore
+// puts them where they are needed, and keeps in mind whether it has some here.
+func (b *builder) printedName(c *cursor) (string, bool) {
+	if c.ok {
+		b.isBare = b.isBare || c.token.Kind == sqlscript.Word
+		b.isQuoted = b.isQuoted || c.token.Kind == sqlscript.QuotedName
+	}
+	return c.name()
 }
 
 // alteredObject gives the object's name in "ALTER kind name".

@@ -75,6 +75,9 @@ type Frame struct {
 	Printed map[pgarchive.DumpID][]pgarchive.DumpID
 	// HasOwners tells that some header names an owner.
 	HasOwners bool
+	// QuotesAll tells that all names are in quotes, which an archive does not
+	// have for those of owners, tablespaces and access methods.
+	QuotesAll bool
 	// Connect is the lines with which a script goes on in the database that it
 	// makes, between the \restrict lines; "" if it makes none.
 	Connect string
@@ -105,6 +108,7 @@ func Read(r io.Reader, sink Sink, o Options) (*Result, error) {
 	if err := b.read(); err != nil {
 		return nil, err
 	}
+	b.frame.QuotesAll = b.isQuoted && !b.isBare
 	return b.result(o)
 }
 
@@ -137,6 +141,8 @@ type builder struct {
 	lists       []List
 	ids         map[pgarchive.DumpID]bool
 	lastID      pgarchive.DumpID
+	isBare      bool // a name that an archive has without quotes has none here either
+	isQuoted    bool // one has
 	dataStarted bool // an entry of the data or post-data section was met
 	postStarted bool // one that is restored after the data
 }

@@ -46,7 +46,7 @@ func reservedWords(r release) map[string]bool {
 
 // ident writes a name as an SQL identifier, in quotes where it needs them.
 func (p *printer) ident(name string) {
-	if isPlain(name) && !p.reserved[name] {
+	if isPlain(name) && !p.reserved[name] && !p.s.opts.QuoteAll {
 		p.buf = append(p.buf, name...)
 		return
 	}

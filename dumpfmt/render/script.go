@@ -18,6 +18,11 @@ type Options struct {
 	NoOwner      bool // no ALTER ... OWNER TO, no owners in comments
 	NoPrivileges bool // no GRANT, REVOKE and ALTER DEFAULT PRIVILEGES
 
+	// QuoteAll puts all names in quotes that are not part of a definition: the
+	// script that pg_dump --quote-all-identifiers writes, which pg_restore does
+	// not print of that archive.
+	QuoteAll bool
+
 	// RestrictKey is the word in \restrict and \unrestrict: letters and digits
 	// of ASCII. If it is empty, a random one is drawn. A release that does not
 	// write these lines ignores it.

@@ -106,6 +106,15 @@ func (s *Scanner) headerLength() (int, error) {
 		}
 		return 0, nil
 	}
+	if isVerbose {
+		next, err := s.lineEnd(end)
+		if err != nil {
+			return 0, err
+		}
+		if isPlaceLine(s.buf[s.start+end : s.start+next]) {
+			end = next
+		}
+	}
 	for _, want := range []string{ruler, "\n"} {
 		from = end
 		if end, err = s.lineEnd(from); err != nil {

@@ -2,6 +2,7 @@ package sqlscript
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 )
@@ -49,8 +50,40 @@ func rowsLength(text []byte) int {
 	if bytes.IndexByte(text, '\n') < 0 {
 		return 0
 	}
-	if i := bytes.Index(text, markedLine); i >= 0 {
+	if i := indexMarked(text); i >= 0 {
 		return i + 1
 	}
 	return bytes.LastIndexByte(text, '\n') + 1
+}
+
+// indexMarked gives the first place of markedLine in text, -1 if there is none.
+// It looks at sixteen places at a time: bytes.Index stops at each end of line
+// and so is slow where rows are short.
+func indexMarked(text []byte) int {
+	const places = 16
+	i := 0
+	for ; i+places-1+len(markedLine) <= len(text); i += places {
+		p := text[i : i+places-1+len(markedLine)]
+		if startsMark(p)|startsMark(p[places/2:]) == 0 {
+			continue
+		}
+		if n := bytes.Index(p, markedLine); n >= 0 {
+			return i + n
+		}
+	}
+	if n := bytes.Index(text[i:], markedLine); n >= 0 {
+		return i + n
+	}
+	return -1
+}
+
+// startsMark is 0 if at none of the first eight places of p, which has ten bytes
+// at least, the first three bytes of markedLine start.
+func startsMark(p []byte) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	// A byte of it is zero where all three are those of the mark.
+	differ := (binary.LittleEndian.Uint64(p) ^ '\n'*ones) |
+		(binary.LittleEndian.Uint64(p[1:]) ^ '\\'*ones) |
+		(binary.LittleEndian.Uint64(p[2:]) ^ '.'*ones)
+	return (differ - ones) &^ differ & highs
 }

@@ -40,13 +40,16 @@
 //
 // # Headers
 //
-// pg_dump writes a header before each item, the middle lines with --verbose
-// only, and the second of them only if there are dependencies:
+// pg_dump writes a header before each item. The line with the name is always
+// there. The others come with --verbose, that with dependencies only if there
+// are some, the last one only from pg_restore: "Data Pos: 4711" of a
+// custom-format file, the name of the data file of a directory.
 //
 //	--
 //	-- TOC entry 215 (class 1259 OID 16385)
 //	-- Dependencies: 3 7
 //	-- Name: jar; Type: TABLE; Schema: pantry; Owner: cook; Tablespace: cellar
+//	-- File: 3348.dat
 //	--
 //
 // and an empty line. "Data for Name:" and "Statistics for Name:" are the other

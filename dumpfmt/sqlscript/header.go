@@ -36,6 +36,13 @@ func isMainLine(line []byte) bool {
 	})
 }
 
+// isPlaceLine tells whether a line says where an archive has the data.
+func isPlaceLine(line []byte) bool {
+	return slices.ContainsFunc(placeLines, func(start string) bool {
+		return bytes.HasPrefix(line, []byte(start[1:]))
+	})
+}
+
 // Header is the comment before an item.
 type Header struct {
 	Prefix HeaderPrefix
@@ -66,6 +73,10 @@ const (
 	schemaPart = "; Schema: "
 )
 
+// placeLines start the lines that pg_restore --verbose adds after the main one:
+// where a directory-format archive and a custom-format file have the data.
+var placeLines = []string{"\n-- File: ", "\n-- Data Pos: "}
+
 // ParseHeader reads the data of a HeaderComment piece.
 func ParseHeader(data []byte) (Header, error) {
 	var h Header
@@ -88,6 +99,9 @@ func ParseHeader(data []byte) (Header, error) {
 		}
 	}
 	text = strings.TrimPrefix(text, lineStart)
+	if h.TOC != nil {
+		text = cutPlace(text)
+	}
 	for _, p := range prefixes {
 		if names, ok := strings.CutPrefix(text, string(p)); ok {
 			h.Prefix, h.Names = p, names
@@ -95,6 +109,14 @@ func ParseHeader(data []byte) (Header, error) {
 		}
 	}
 	return h, errHeader
+}
+
+// cutPlace takes the line about the place of the data off the end of a header.
+func cutPlace(text string) string {
+	for _, start := range placeLines {
+		text, _, _ = strings.Cut(text, start)
+	}
+	return text
 }
 
 // parseEntry reads "215 (class 1259 OID 16385)".

@@ -123,6 +123,25 @@ type small struct {
 
 func (s *small) Read(p []byte) (int, error) { return s.r.Read(p[:min(len(p), s.n)]) }
 
+// TestIndexMarked looks for the mark at every place of texts that nearly have
+// it.
+func TestIndexMarked(t *testing.T) {
+	for _, fill := range []string{"x", "\n", "\\", ".", "\n\\", "\\.", "\\.\n", "\n\\.x", "\n\\\\.\n", "\x00", "\x0b", "\xff"} {
+		text := []byte(strings.Repeat(fill, 40))
+		for size := range 40 {
+			for at := -1; at+len(markedLine) <= size; at++ {
+				p := bytes.Clone(text[:size])
+				if at >= 0 {
+					copy(p[at:], markedLine)
+				}
+				if got, want := indexMarked(p), bytes.Index(p, markedLine); got != want {
+					t.Fatalf("%q: %d, want %d", p, got, want)
+				}
+			}
+		}
+	}
+}
+
 func BenchmarkScanner_Rows(b *testing.B) {
 	for name, row := range map[string]string{
 		"short":       "1\t2\n",

@@ -144,6 +144,35 @@ func TestRounds_One(t *testing.T) {
 	}
 }
 
+// TestRounds_Chain has an entry that lacks a dependency on one that lacks one,
+// for a table and for a materialized view.
+func TestRounds_Chain(t *testing.T) {
+	index := func(id, of pgarchive.DumpID, relation, then string) pgarchive.Entry {
+		return pgarchive.Entry{ID: id, Desc: "INDEX", Section: pgarchive.SectionPostData, Dependencies: []pgarchive.DumpID{of},
+			Defn: pgarchive.Str(fmt.Sprintf("CREATE INDEX i%d ON s.%s USING btree (a);\n\nALTER TABLE %s %s i%[1]d;\n", id, relation, "s."+relation, then))}
+	}
+	toc := &pgarchive.TOC{Entries: []pgarchive.Entry{
+		{ID: 1, Desc: "TABLE", Section: pgarchive.SectionPreData},
+		{ID: 2, Desc: "MATERIALIZED VIEW", Section: pgarchive.SectionPreData},
+		{ID: 3, Desc: "TABLE DATA", Section: pgarchive.SectionData, Dependencies: []pgarchive.DumpID{1}},
+		index(4, 1, "t", "CLUSTER ON"),
+		index(5, 1, "t", "REPLICA IDENTITY USING INDEX"),
+		index(6, 1, "t", "CLUSTER ON"),
+		{ID: 7, Desc: "MATERIALIZED VIEW DATA", Section: pgarchive.SectionPostData, Dependencies: []pgarchive.DumpID{2}},
+		index(8, 7, "m", "CLUSTER ON"),
+		index(9, 7, "m", "CLUSTER ON"),
+		{ID: 10, Desc: "ACL", Dependencies: []pgarchive.DumpID{1}},
+		{ID: 11, Desc: "EVENT TRIGGER", Section: pgarchive.SectionPostData},
+	}}
+	var got [][]pgarchive.DumpID
+	for _, r := range rounds(toc, nil, onlyOwner) {
+		got = append(got, r.entries)
+	}
+	if text := fmt.Sprint(got); text != "[[1 2 3 4] [5] [6] [10] [7 8] [9] [11]]" {
+		t.Error(text)
+	}
+}
+
 func TestMakePlan_Kitchen(t *testing.T) {
 	for _, v := range versions {
 		toc := kitchen(t, v)

@@ -17,26 +17,26 @@ type round struct {
 // The rounds, each in the archive's order. Those of the connecting role have
 // odd numbers.
 //
-//	0, 2 …   owner       definitions, up to the first that needs what comes next
-//	1, 3 …   connecting  what the owner may not make (see reserved)
-//	main     owner       the other definitions, rows, indexes, keys
-//	main+2   owner       what is not safe in main's parallel run
-//	main+4   owner       GRANTs
-//	main+6   owner       rows of materialized views, which may read any table
-//	main+7   connecting  publications, subscriptions, event triggers, GRANTs
-//	main+8   owner       subscriptions and event triggers of an owner that may have them
+//	0, 2 …      owner       definitions, up to the first that needs what comes next
+//	1, 3 …      connecting  what the owner may not make (see reserved)
+//	main        owner       the other definitions, rows, indexes, keys
+//	main+2 …    owner       what is not safe in one parallel run with what came before
+//	grants      owner       GRANTs
+//	views …     owner       rows of materialized views, which may read any table
+//	final       connecting  publications, subscriptions, event triggers, GRANTs
+//	final+1     owner       subscriptions and event triggers of an owner that may have them
 //
 // An entry of the owner comes after all of the connecting role that stand
 // before it in the archive: a view that needs a cast does not say so. An entry
 // of the connecting role comes as early as its dependencies let it, so that
 // there are few rounds.
 //
-// In one parallel run, row triggers of a partitioned table could fire on
-// restored rows, and a constraint of a table could be made while the tables
-// that inherit it are loading, because pg_dump leaves these dependencies out.
-// What lacks one waits for the next round, and with it all that depends on it.
-// (A mended table of contents would need the data files beside it: recent
-// releases of pg_restore follow no links and no paths.)
+// pg_dump leaves dependencies out that parallel workers need: row triggers of a
+// partitioned table, for instance, could fire on restored rows, and a constraint
+// of a table could be made while the tables that inherit it are loading. What
+// lacks one on an entry waits for a later round than this, and with it all that
+// depends on it. (A mended table of contents would need the data files beside
+// it: recent releases of pg_restore follow no links and no paths.)
 //
 // GRANTs come when nothing is left to be done that they could take the right to
 // from the owner, and one after the other: one of another role than the owner
@@ -44,31 +44,28 @@ type round struct {
 //
 // Event triggers would fire on what odx does, and a database with a
 // subscription is hard to drop: they come last.
-const (
-	lateRound           = 2
-	grantsRound         = 4
-	viewsRound          = 6
-	lastConnectingRound = 7
-	lastOwnerRound      = 8
-)
 
 // stages numbers the rounds of an archive.
 type stages struct {
 	toc        *pgarchive.TOC
 	connecting func(*pgarchive.Entry) bool
-	late       map[pgarchive.DumpID]bool
+	waits      map[pgarchive.DumpID]int // for how many other parallel runs an entry waits
+	longest    int                      // the largest of waits
 	views      map[pgarchive.DumpID]bool
 	number     map[pgarchive.DumpID]int
 	main       int
 }
 
+func (s *stages) grants() int { return s.main + 2*s.longest + 2 }
+func (s *stages) final() int  { return s.grants() + 2*s.longest + 3 }
+
 // rounds divides the entries that pg_restore gets. The TOC is left with the
 // dependencies that it lacked.
 func rounds(toc *pgarchive.TOC, left map[pgarchive.DumpID]bool, connecting func(*pgarchive.Entry) bool) (list []round) {
-	s := &stages{toc: toc, connecting: connecting,
-		late: lateEntries(toc), views: viewEntries(toc), number: map[pgarchive.DumpID]int{}}
+	s := &stages{toc: toc, connecting: connecting, views: viewEntries(toc), number: map[pgarchive.DumpID]int{}}
+	s.waits, s.longest = parallelWaits(toc)
 	s.numberDefinitions(left)
-	byNumber := make([][]pgarchive.DumpID, s.main+lastOwnerRound+1)
+	byNumber := make([][]pgarchive.DumpID, s.final()+2)
 	for i := range toc.Entries {
 		e := &toc.Entries[i]
 		if left[e.ID] {
@@ -82,8 +79,8 @@ func rounds(toc *pgarchive.TOC, left map[pgarchive.DumpID]bool, connecting func(
 	}
 	for n, entries := range byNumber {
 		if len(entries) > 0 {
-			list = append(list, round{entries: entries, connecting: n%2 == 1, last: n >= s.main+lastConnectingRound,
-				load: n == s.main || n == s.main+lateRound || n == s.main+viewsRound})
+			list = append(list, round{entries: entries, connecting: n%2 == 1, last: n >= s.final(),
+				load: n >= s.main && n < s.final() && n != s.grants()})
 		}
 	}
 	return list
@@ -129,37 +126,38 @@ func (s *stages) of(e *pgarchive.Entry) int {
 	}
 	switch {
 	case s.connecting(e):
-		return s.main + lastConnectingRound
+		return s.final()
 	case e.Desc == "EVENT TRIGGER" || e.Desc == "SUBSCRIPTION":
-		return s.main + lastOwnerRound
+		return s.final() + 1
 	case s.views[e.ID]:
-		return s.main + viewsRound
+		return s.grants() + 2 + 2*s.waits[e.ID]
 	case isACL(e.Desc):
-		return s.main + grantsRound
-	case s.late[e.ID]:
-		return s.main + lateRound
+		return s.grants()
 	}
-	return s.main
+	return s.main + 2*s.waits[e.ID]
 }
 
-// lateEntries gives the entries that are not safe in a parallel run, and those
-// that come after them.
-func lateEntries(toc *pgarchive.TOC) map[pgarchive.DumpID]bool {
-	before := make([]int, len(toc.Entries))
+// parallelWaits tells for how many parallel runs each entry has to wait, and
+// the most that any has to. It gives the TOC the dependencies that it lacked.
+func parallelWaits(toc *pgarchive.TOC) (waits map[pgarchive.DumpID]int, longest int) {
+	had := make([]int, len(toc.Entries))
 	for i := range toc.Entries {
-		before[i] = len(toc.Entries[i].Dependencies)
+		had[i] = len(toc.Entries[i].Dependencies)
 	}
-	if pgarchive.SafeForParallel(toc) == 0 {
-		return nil
-	}
-	late := map[pgarchive.DumpID]bool{}
+	pgarchive.SafeForParallel(toc)
+	waits = make(map[pgarchive.DumpID]int, len(toc.Entries))
 	for i := range toc.Entries {
 		e := &toc.Entries[i]
-		if len(e.Dependencies) > before[i] || dependsOn(e, late) {
-			late[e.ID] = true
+		for j, id := range e.Dependencies {
+			after := waits[id]
+			if j >= had[i] {
+				after++
+			}
+			waits[e.ID] = max(waits[e.ID], after)
 		}
+		longest = max(longest, waits[e.ID])
 	}
-	return late
+	return waits, longest
 }
 
 // viewEntries gives the entries with the rows of materialized views, and those

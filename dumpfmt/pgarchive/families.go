@@ -1,0 +1,151 @@
+package pgarchive
+
+import (
+	"slices"
+	"strings"
+)
+
+// passedOn tells whether entries of this kind reach the tables below the one
+// that they belong to, and must not do so before these have their data.
+func passedOn(desc string) bool {
+	switch desc {
+	case "TRIGGER", "RULE", "POLICY", "ROW SECURITY", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT":
+		return true
+	}
+	return false
+}
+
+// families says which tables are partitions of, or inherit from, which.
+//
+// A partitioned table has no data of its own, so what belongs to one waits for
+// nothing: its triggers may be made while the partitions are being loaded, and
+// fire on restored rows. Foreign keys, checks and the like, too, reach the
+// partitions, and lock them. The same goes for tables that others inherit from,
+// and for all tables of a partitioned one whose rows are loaded through its
+// root, because they may go into any partition.
+type families struct {
+	isEmpty  bool // there is no table
+	children map[DumpID][]DumpID
+	parents  map[DumpID][]DumpID
+	viaRoot  map[DumpID]bool // tables whose rows are loaded through their root
+}
+
+// viaRootComment starts the definition of a TABLE DATA entry whose rows are
+// loaded through the root of the partitioned table.
+const viaRootComment = "-- load via partition root "
+
+func findFamilies(t *TOC) *families {
+	f := &families{
+		children: make(map[DumpID][]DumpID),
+		parents:  make(map[DumpID][]DumpID),
+		viaRoot:  make(map[DumpID]bool),
+	}
+	tables := make(map[DumpID]bool)
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		switch {
+		case isTable(e):
+			tables[e.ID] = true
+		case e.Desc == DescTableData && isViaRoot(e):
+			f.viaRoot[e.first()] = true
+		}
+	}
+	f.isEmpty = len(tables) == 0
+	for i := range t.Entries {
+		switch e := &t.Entries[i]; {
+		case e.Desc == DescTableAttach && len(e.Dependencies) >= 2:
+			f.join(e.Dependencies[0], e.Dependencies[1])
+		case isTable(e) && namesParent(e.Defn.String):
+			for _, id := range e.Dependencies {
+				if tables[id] {
+					f.join(e.ID, id)
+				}
+			}
+		}
+	}
+	return f
+}
+
+// isViaRoot tells whether rows of a table are loaded through the root of the
+// partitioned table. Old minor releases say so by the COPY statement only.
+func isViaRoot(e *Entry) bool {
+	if strings.HasPrefix(e.Defn.String, viaRootComment) {
+		return true
+	}
+	text, isCopy := strings.CutPrefix(e.CopyStmt.String, "COPY ")
+	schema, rest, err := cutIdentifier(text)
+	rest, isQualified := strings.CutPrefix(rest, ".")
+	if !isCopy || err != nil || !isQualified {
+		return false
+	}
+	name, _, err := cutIdentifier(rest)
+	return err == nil && (schema != e.Namespace.String || name != e.Tag)
+}
+
+func isTable(e *Entry) bool { return e.Desc == DescTable || e.Desc == "FOREIGN TABLE" }
+
+// namesParent tells whether a table's definition may say what it inherits
+// from. Until PostgreSQL 13 that includes partitions. A text in a default that
+// looks the same does no harm: at worst an entry waits that need not.
+func namesParent(defn string) bool {
+	return strings.Contains(defn, "ATTACH PARTITION ") || strings.Contains(defn, "\nINHERITS (")
+}
+
+func (f *families) join(child, parent DumpID) {
+	f.children[parent] = append(f.children[parent], child)
+	f.parents[child] = append(f.parents[child], parent)
+}
+
+// reached gives the tables below those that an entry belongs to, in the order of
+// the TOC, as far as they come earlier. To pg_restore a table stands for its
+// data, if there are any.
+func (f *families) reached(e *Entry, at map[DumpID]int) []DumpID {
+	var found []DumpID
+	for _, table := range e.Dependencies {
+		for member := range f.below(table) {
+			if _, ok := at[member]; ok {
+				found = append(found, member)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b DumpID) int { return at[a] - at[b] })
+	return found
+}
+
+// below gives the tables below one, without itself; of a family that is loaded
+// through its root, all of its tables.
+func (f *families) below(table DumpID) map[DumpID]bool {
+	if len(f.children[table]) == 0 && len(f.parents[table]) == 0 {
+		return nil
+	}
+	if len(f.viaRoot) > 0 {
+		family := reach(table, f.parents, f.children)
+		for member := range family {
+			if f.viaRoot[member] {
+				return family
+			}
+		}
+	}
+	found := reach(table, f.children)
+	delete(found, table)
+	return found
+}
+
+// reach gives all that can be reached from a table, and the table.
+func reach(from DumpID, ways ...map[DumpID][]DumpID) map[DumpID]bool {
+	found := map[DumpID]bool{from: true}
+	open := []DumpID{from}
+	for len(open) > 0 {
+		id := open[len(open)-1]
+		open = open[:len(open)-1]
+		for _, next := range ways {
+			for _, n := range next[id] {
+				if !found[n] {
+					found[n] = true
+					open = append(open, n)
+				}
+			}
+		}
+	}
+	return found
+}
