@@ -27,9 +27,6 @@ func checkInflate(t *testing.T, raw []byte) {
 	if (err == nil) != (wantErr == nil) {
 		t.Fatalf("got %v, Go says %v", err, wantErr)
 	}
-	if errors.Is(wantErr, io.ErrUnexpectedEOF) != errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Fatalf("got %v, Go says %v", err, wantErr)
-	}
 	if err != nil {
 		return
 	}
@@ -114,6 +111,9 @@ func TestInflater_EveryFlip(t *testing.T) {
 				raw[i] ^= 1 << bit
 			}
 			checkInflate(t, raw[:i])
+			if _, err := io.ReadAll(NewInflater(bytes.NewReader(raw[:i]), nil)); err != io.ErrUnexpectedEOF {
+				t.Fatalf("%d of %d bytes: got %v, want unexpected EOF", i, len(raw), err)
+			}
 		}
 	}
 }

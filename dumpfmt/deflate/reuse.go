@@ -24,9 +24,8 @@ const runBuffer = 64 << 10
 // of the block's text was written and before any more. The text in the file is
 // the same either way.
 //
-// A block is taken if nothing that it may refer to is before the file's text,
-// and if it is not longer than a piece. The last block of a stream is not taken,
-// nor is one with stored text.
+// A block is taken if it is Reusable, if nothing that it may refer to is before
+// the file's text, and if it is not longer than a piece.
 func (w *Writer) Reuse(src *io.SectionReader, b Block) error {
 	if err := w.begin(); err != nil {
 		return err
@@ -35,15 +34,12 @@ func (w *Writer) Reuse(src *io.SectionReader, b Block) error {
 }
 
 func (p *packer) reuse(src *io.SectionReader, b Block) error {
-	if err := p.failed(); err != nil || !p.takes(src, b) {
+	if err := p.failed(); err != nil || !p.takes(b) {
 		return err
 	}
-	var crc uint32
-	if b.Length > 0 {
-		before := len(p.cur.text) - int(b.Length)
-		crc = crc32.ChecksumIEEE(p.cur.text[before:])
-		p.cur.text = p.cur.text[:before]
-	}
+	before := len(p.cur.text) - int(b.Length)
+	crc := crc32.ChecksumIEEE(p.cur.text[before:])
+	p.cur.text = p.cur.text[:before]
 	if !p.continues(src, b) {
 		if err := p.startRun(src, b); err != nil {
 			return err
@@ -58,26 +54,25 @@ func (p *packer) reuse(src *io.SectionReader, b Block) error {
 	return nil
 }
 
-// takes tells whether a block can stand for the text written last, and is worth
-// it.
-func (p *packer) takes(src *io.SectionReader, b Block) bool {
-	held := int64(0)
-	if p.cur != nil {
-		held = int64(len(p.cur.text))
-	}
-	switch {
-	case b.Final || b.Length < 0 || b.Length > held || b.End-b.Start < minBlock || b.Start < 0:
-		return false
-	case b.Length == 0:
-		return p.continues(src, b)
-	}
-	return !b.Stored && p.added-b.Length >= windowSize
+// minReused is the shortest text of a block that is worth taking, in bytes: a
+// piece of shorter blocks is smaller and faster to read.
+const minReused = 1 << 10
+
+// Reusable tells whether the block is one that Reuse may take. Those that are
+// not need not be offered.
+func (b Block) Reusable() bool {
+	return !b.Final && !b.Stored && b.Length >= minReused && b.Start >= 0 && b.End-b.Start >= minBlock
+}
+
+// takes tells whether a block can stand for the text written last.
+func (p *packer) takes(b Block) bool {
+	return b.Reusable() && p.cur != nil && b.Length <= int64(len(p.cur.text)) && p.added-b.Length >= windowSize
 }
 
 // continues tells whether a block follows the last one of the run, with no text
 // in between.
 func (p *packer) continues(src *io.SectionReader, b Block) bool {
-	return p.run.open && p.run.src == src && p.run.end == b.Start && (p.cur == nil || len(p.cur.text) == 0)
+	return p.run.open && p.run.src == src && p.run.end == b.Start && len(p.cur.text) == 0
 }
 
 // startRun writes all text so far, and then leads from the byte boundary that

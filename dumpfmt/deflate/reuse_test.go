@@ -210,11 +210,11 @@ func TestWriter_ReuseNot(t *testing.T) {
 	for name, b := range map[string]Block{
 		"longer than the text":  {Start: 80, End: 8000, Length: 150_001},
 		"negative length":       {Start: 80, End: 8000, Length: -1},
-		"no bits":               {Start: 80, End: 80, Length: 100},
-		"negative offset":       {Start: -80, End: 8000, Length: 100},
-		"the last":              {Start: 80, End: 8000, Length: 100, Final: true},
-		"stored":                {Start: 80, End: 8000, Length: 100, Stored: true},
-		"no text, after none":   {Start: 80, End: 8000},
+		"no bits":               {Start: 80, End: 80, Length: 10_000},
+		"negative offset":       {Start: -80, End: 8000, Length: 10_000},
+		"the last":              {Start: 80, End: 8000, Length: 10_000, Final: true},
+		"stored":                {Start: 80, End: 8000, Length: 10_000, Stored: true},
+		"short":                 {Start: 80, End: 8000, Length: minReused - 1},
 		"a window is not there": {Start: 80, End: 8000, Length: 150_000 - windowSize + 1},
 	} {
 		var file bytes.Buffer
@@ -347,7 +347,7 @@ func FuzzReuse(f *testing.F) {
 		}
 		start := int(from) % len(text)
 		end := min(start+int(to%(1<<20)), len(text))
-		file := reuse(t, section(raw), text, blocks, start, end, Options{PieceSize: 1 + int(piece%(1<<20))})
+		file := reuse(t, section(raw), text, blocks, start, end, Options{PieceSize: 1<<12 + int(piece%(1<<20))})
 		checkReused(t, file, text[start:end])
 	})
 }
