@@ -27,7 +27,8 @@ type ahead struct {
 
 	cur    *aheadChunk
 	text   []byte          // of cur, not read yet
-	blocks []deflate.Block // that end in what was read of the stream, not given yet
+	taken  int64           // bytes of all chunks up to cur
+	blocks []deflate.Block // that end in what was read of the stream lately, not given yet
 	err    error
 }
 
@@ -94,11 +95,25 @@ func (a *ahead) Read(p []byte) (int, error) {
 		}
 		a.cur = <-a.filled
 		a.text, a.err = a.cur.text, a.cur.err
+		a.taken += int64(len(a.text))
+		a.forget(a.taken - aheadKept)
 		a.blocks = append(a.blocks, a.cur.blocks...)
 	}
 	n := copy(p, a.text)
 	a.text = a.text[n:]
 	return n, nil
+}
+
+// aheadKept is how much text a block may end before what was read last, in
+// bytes, to be of use still: more than a scanner holds of rows. So there are
+// few of them whatever the script is.
+const aheadKept = 4 << 20
+
+// forget drops the blocks that end before an offset of the text.
+func (a *ahead) forget(offset int64) {
+	for len(a.blocks) > 0 && a.blocks[0].Text+a.blocks[0].Length < offset {
+		a.blocks = a.blocks[1:]
+	}
 }
 
 // stop ends reading and waits for the goroutine.
@@ -116,11 +131,8 @@ type deflated struct {
 // next gives the next block that ends in the script's text from one offset to
 // another, both included, and forgets those that end before.
 func (d *deflated) next(from, to int64) (deflate.Block, bool) {
+	d.text.forget(from)
 	list := d.text.blocks
-	for len(list) > 0 && list[0].Text+list[0].Length < from {
-		list = list[1:]
-	}
-	d.text.blocks = list
 	if len(list) == 0 || list[0].Text+list[0].Length > to {
 		return deflate.Block{}, false
 	}
