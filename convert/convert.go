@@ -32,6 +32,7 @@ type Options struct {
 	Check     bool   // from or to a zip: compare all of the result with the source
 
 	Compression Compression // of data files
+	Recompress  bool        // of a foreign zip: also what the zip has compressed in a way that data files can have
 	Jobs        int         // cores that are used, 0 for all
 
 	Meter Meter // may be nil

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/deflate"
 	"odx/dumpfmt/pgarchive"
 )
 
@@ -60,6 +61,12 @@ func (d *dataFile) Write(p []byte) (int, error) {
 	n, err := d.enc.Write(p)
 	d.text += int64(n)
 	return n, err
+}
+
+// reuse offers data in which the text written last is deflated already. The
+// files are gzip.
+func (d *dataFile) reuse(src *io.SectionReader, b deflate.Block) error {
+	return d.enc.(*deflate.Writer).Reuse(src, b)
 }
 
 // Close finishes the file.

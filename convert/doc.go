@@ -46,12 +46,16 @@
 // rebuilt from a zip: As above, and besides what the archive does not say is
 // kept: the script's SQL in kept/script.sql.gz, members that belong to neither
 // dump nor filestore in extra/, names and order of the members in
-// kept/members.gz. With them all members come back byte for byte.
+// kept/members.gz. With them all members come back byte for byte. Where data
+// files are gzip and no level is asked for, they take over the deflated blocks of
+// dump.sql: only the first 32 KiB or so and the end of a table's rows are
+// compressed.
 //
 // # Work and memory
 //
 //	printed   one reader decodes, one file is written
-//	rebuilt   one reader scans the script, Jobs goroutines compress
+//	rebuilt   one reader scans the script, Jobs goroutines compress; of a zip,
+//	          one more inflates ahead of the reader, Jobs extract the filestore
 //	joined    Jobs workers look at data files ahead of the one that joins them;
 //	          Jobs deflate SQL, and Jobs the filestore ahead of being written
 //	cut       Jobs workers, each with a data file; Jobs extract the filestore

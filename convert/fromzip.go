@@ -170,19 +170,24 @@ func (u *unzipping) countFiles(extractions []extraction) {
 
 // rebuild makes the archive of dump.sql, and keeps its text.
 func (u *unzipping) rebuild(ctx context.Context, dir string, zip *dumpfmt.ZipRecord) error {
-	r, err := u.zip.Open(u.dump)
+	var found blockList
+	r, err := u.zip.OpenBlocks(u.dump, found.add)
 	if err != nil {
 		return err
 	}
-	ahead := readAhead(&source{ctx: ctx, r: r, meter: &scaled{u.c.Meter, u.dump.Size, max(u.dump.Length, 1)}})
+	ahead := readAhead(&source{ctx: ctx, r: r, meter: &scaled{u.c.Meter, u.dump.Size, max(u.dump.Length, 1)}}, &found)
 	defer func() { ahead.stop(); r.Close() }()
+	script, err := u.deflated(ahead)
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(filepath.Join(dir, dumpfmt.KeptDir), 0o700); err != nil {
 		return err
 	}
 	var built *rebuilt
 	err = writeGzip(filepath.Join(dir, dumpfmt.KeptDir, dumpfmt.KeptScript), func(w io.Writer) error {
 		built, err = u.c.rebuildIn(filepath.Join(dir, dumpfmt.ArchiveDir), ahead,
-			scriptOptions{name: u.dump.Name, time: tmOf(u.dump.Modified()), keep: w})
+			scriptOptions{name: u.dump.Name, time: tmOf(u.dump.Modified()), keep: w, deflated: script})
 		return err
 	})
 	if err != nil {
@@ -192,6 +197,15 @@ func (u *unzipping) rebuild(ctx context.Context, dir string, zip *dumpfmt.ZipRec
 	zip.Script = &built.script
 	u.record = u.newRecord(built, zip)
 	return nil
+}
+
+// deflated is dump.sql's data where they can be reused, else nil.
+func (u *unzipping) deflated(text *ahead) (*deflated, error) {
+	if u.c.Recompress || u.c.Compression.Method != pgarchive.Gzip || u.dump.Method != odoozip.Deflate {
+		return nil, nil
+	}
+	raw, err := u.zip.Raw(u.dump)
+	return &deflated{raw, text}, err
 }
 
 // scaled counts text as the part of a member's data that it is.
@@ -214,7 +228,7 @@ func (u *unzipping) newRecord(built *rebuilt, zip *dumpfmt.ZipRecord) *dumpfmt.R
 	r := &dumpfmt.Record{
 		Format: dumpfmt.RecordFormat, OdxVersion: u.c.OdxVersion, Started: u.started.UTC(), Finished: time.Now().UTC(),
 		PgDump: h.DumpVersion.String, Server: h.ServerVersion.String, Zip: zip,
-		Archive: dumpfmt.ArchiveRecord{Version: h.Version.String(), Compress: u.c.Compression.String(),
+		Archive: dumpfmt.ArchiveRecord{Version: h.Version.String(), Compress: built.compression,
 			Entries: len(built.toc.Entries), DataFiles: built.files},
 	}
 	for _, f := range built.files {
@@ -269,7 +283,7 @@ func (u *unzipping) restoreRecord(ctx context.Context, dir string, a *pgarchive.
 	}
 	m := u.zip.Find(odoozip.RecordName)
 	if m == nil {
-		u.record = u.newRecord(&rebuilt{toc: a.TOC, files: tocFirst(digests)}, nil)
+		u.record = u.newRecord(&rebuilt{toc: a.TOC, files: tocFirst(digests), compression: u.c.Compression.String()}, nil)
 		return nil
 	}
 	data, err := readMember(u.zip, m, odoozip.MaxPlaces)
@@ -316,33 +330,3 @@ func tocFirst(digests []dumpfmt.FileDigest) []dumpfmt.FileDigest {
 	}
 	return append(first, rest...)
 }
-
-// ahead reads a stream from a goroutine of its own, so that inflating it and
-// what is done with the text go on at the same time.
-type ahead struct {
-	*io.PipeReader
-	ended chan struct{}
-}
-
-// aheadBuffer is the text that is handed over at once.
-const aheadBuffer = 1 << 20
-
-func readAhead(r io.Reader) *ahead {
-	pr, pw := io.Pipe()
-	a := &ahead{pr, make(chan struct{})}
-	go func() {
-		defer close(a.ended)
-		_, err := io.CopyBuffer(onlyWriter{pw}, onlyReader{r}, make([]byte, aheadBuffer))
-		pw.CloseWithError(err)
-	}()
-	return a
-}
-
-// stop ends reading and waits for the goroutine.
-func (a *ahead) stop() {
-	a.Close()
-	<-a.ended
-}
-
-// onlyReader hides other methods, so that a buffer of ours is used.
-type onlyReader struct{ io.Reader }

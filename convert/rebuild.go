@@ -47,13 +47,16 @@ type scriptOptions struct {
 	name string       // for errors
 	time pgarchive.Tm // of the dump
 	keep io.Writer    // gets the script but for the data; nil keeps nothing
+
+	deflated *deflated // what the script is read from; nil where nothing of it can be reused
 }
 
 // rebuilt is what an archive was made of.
 type rebuilt struct {
-	toc    *pgarchive.TOC
-	files  []dumpfmt.FileDigest // toc.dat first
-	script dumpfmt.ScriptRecord // of what was kept
+	toc         *pgarchive.TOC
+	files       []dumpfmt.FileDigest // toc.dat first
+	compression string               // of the data files
+	script      dumpfmt.ScriptRecord // of what was kept
 }
 
 // rebuildIn makes an archive of a script, in a folder that exists.
@@ -63,7 +66,7 @@ func (c *conversion) rebuildIn(dir string, script io.Reader, o scriptOptions) (*
 		return nil, err
 	}
 	defer out.abort()
-	s := &sink{c: c, out: out}
+	s := &sink{c: c, out: out, deflated: o.deflated}
 	if o.keep != nil {
 		s.split = &splitter{src: script, text: o.keep}
 		script = s.split
@@ -95,8 +98,11 @@ func (c *conversion) rebuildIn(dir string, script io.Reader, o scriptOptions) (*
 		c.describeFrame(&result.Frame)
 	}
 	c.describeArchive(result.TOC)
+	if o.deflated != nil {
+		c.report.Compression = c.Compression.Method.String() // the level is the zip's
+	}
 	files := append(slices.Clone(out.files[data:]), out.files[:data]...)
-	return &rebuilt{toc: result.TOC, files: files, script: s.script}, nil
+	return &rebuilt{toc: result.TOC, files: files, compression: c.report.Compression, script: s.script}, nil
 }
 
 // describeFrame fills in what is to be known of the script: what makes a script
@@ -126,10 +132,11 @@ func (c *conversion) describeArchive(t *pgarchive.TOC) {
 
 // sink writes the data of a script into data files.
 type sink struct {
-	c      *conversion
-	out    *dataFile
-	split  *splitter // nil where nothing of the script is kept
-	script dumpfmt.ScriptRecord
+	c        *conversion
+	out      *dataFile
+	split    *splitter // nil where nothing of the script is kept
+	deflated *deflated
+	script   dumpfmt.ScriptRecord
 }
 
 func (s *sink) Table(id pgarchive.DumpID, offset int64) (io.WriteCloser, error) {
@@ -141,7 +148,7 @@ func (s *sink) Table(id pgarchive.DumpID, offset int64) (io.WriteCloser, error) 
 	after, err := s.split.dataAt(offset)
 	s.script.SQL += after
 	s.script.Data = append(s.script.Data, dumpfmt.ScriptData{After: after, Entry: int32(id)})
-	return &splitTable{s.out, s.split}, err
+	return &splitTable{dataFile: s.out, split: s.split, deflated: s.deflated, offset: offset}, err
 }
 
 func (s *sink) LargeObject(_ pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
@@ -159,15 +166,38 @@ func (s *sink) endScript() error {
 	return err
 }
 
-// splitTable writes a data file and tells the splitter what is data.
+// splitTable writes a data file and tells the splitter what is data, and the
+// file what of it is compressed already.
 type splitTable struct {
 	*dataFile
-	split *splitter
+	split    *splitter
+	deflated *deflated
+	offset   int64 // in the script, of what is written next
 }
 
-func (t *splitTable) Write(p []byte) (int, error) {
+func (t *splitTable) Write(p []byte) (n int, err error) {
+	for t.deflated != nil && err == nil {
+		b, ok := t.deflated.next(t.offset, t.offset+int64(len(p)-n))
+		if !ok {
+			break
+		}
+		var m int
+		if m, err = t.write(p[n : n+int(b.Text+b.Length-t.offset)]); err == nil {
+			err = t.reuse(t.deflated.raw, b)
+		}
+		n += m
+	}
+	if err != nil {
+		return n, err
+	}
+	m, err := t.write(p[n:])
+	return n + m, err
+}
+
+func (t *splitTable) write(p []byte) (int, error) {
 	n, err := t.dataFile.Write(p)
 	t.split.skip(n)
+	t.offset += int64(n)
 	return n, err
 }
 

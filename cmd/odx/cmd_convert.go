@@ -33,7 +33,7 @@ func newConvertCommand(ui *ui) *cli.Command {
 			"   odx convert dump.sql archive/ --jobs 4 && pg_restore -j 4 -d prod archive/\n\n" + exitCodes,
 		Flags: join([]cli.Flag{
 			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Value: runtime.NumCPU(), DefaultText: "number of processors", Usage: "`NUMBER` of processors to use"},
-			&cli.StringFlag{Name: "compress", Aliases: []string{"Z"}, Value: convert.DefaultCompression.String(), Usage: "`METHOD[:LEVEL]` of an archive's data files: none, gzip, lz4 and zstd (the last two for pg_restore 16 or newer)"},
+			&cli.StringFlag{Name: "compress", Aliases: []string{"Z"}, Value: convert.DefaultCompression.String(), Usage: "`METHOD[:LEVEL]` of an archive's data files: none, gzip, lz4 and zstd (the last two for pg_restore 16 or newer); if not given, what a zip has deflated is kept as it is"},
 			&cli.BoolFlag{Name: "no-owner", Aliases: []string{"O"}, Usage: "write a script without owners"},
 			&cli.BoolFlag{Name: "no-privileges", Aliases: []string{"x", "no-acl"}, Usage: "write a script, or a zip's dump.sql, without GRANT and REVOKE"},
 			&cli.BoolFlag{Name: "quote-all-identifiers", Usage: "write a script with all names in quotes, of an archive that pg_dump made with this option"},
@@ -79,6 +79,7 @@ func convertOptions(c *cli.Context) (o convert.Options, err error) {
 	if o.Compression, err = convert.ParseCompression(c.String("compress")); err != nil {
 		return o, usagef("--compress: %v", err)
 	}
+	o.Recompress = c.IsSet("compress")
 	o.NoOwner, o.NoPrivileges = c.Bool("no-owner"), c.Bool("no-privileges")
 	o.QuoteAll = c.Bool("quote-all-identifiers")
 	if o.RestrictKey = c.String("restrict-key"); !restrictKey.MatchString(o.RestrictKey) {

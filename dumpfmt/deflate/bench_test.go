@@ -56,9 +56,20 @@ func BenchmarkWalk(b *testing.B) {
 		})
 	})
 	m := members(b, file)[0]
-	inflater := flate.NewReader(nil)
+	buf := make([]byte, 1<<20)
+	own := NewInflater(nil, nil)
 	b.Run("inflate", func(b *testing.B) {
-		buf := make([]byte, 1<<20)
+		benchmarkText(b, file, func() int64 {
+			own.Reset(bytes.NewReader(file[m.Data():]), nil)
+			n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{own}, buf)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return n
+		})
+	})
+	inflater := flate.NewReader(nil)
+	b.Run("inflate of klauspost", func(b *testing.B) {
 		benchmarkText(b, file, func() (n int64) {
 			if err := inflater.(flate.Resetter).Reset(bytes.NewReader(file[m.Data():]), nil); err != nil {
 				b.Fatal(err)

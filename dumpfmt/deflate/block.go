@@ -35,45 +35,65 @@ func (s *stream) walk() (last, end int64, err error) {
 	s.out = 0
 	for {
 		last = s.bitOffset()
-		header, err := s.take(3)
-		if err != nil {
-			return 0, 0, err
-		}
-		switch header >> 1 {
-		case 0:
+		final, stored, err := s.readHeader()
+		switch {
+		case err != nil:
+		case stored:
 			err = s.stored()
-		case 1:
-			s.useFixed()
-			err = s.codes()
-		case 2:
-			if err = s.readCodes(); err == nil {
-				err = s.codes()
-			}
 		default:
-			err = errBlockType
+			err = s.codes()
 		}
 		if err != nil {
 			return 0, 0, err
 		}
-		if header&1 != 0 {
+		if final {
 			return last, s.bitOffset(), nil
 		}
 	}
 }
 
+// readHeader reads what a block begins with, its codes included.
+func (s *stream) readHeader() (final, stored bool, err error) {
+	header, err := s.take(3)
+	if err != nil {
+		return false, false, err
+	}
+	switch header >> 1 {
+	case 0:
+		stored = true
+	case 1:
+		s.useFixed()
+	case 2:
+		err = s.readCodes()
+	default:
+		err = errBlockType
+	}
+	return header&1 != 0, stored, err
+}
+
 // stored goes past a block that is not compressed.
 func (s *stream) stored() error {
-	s.align()
-	v, err := s.readUint32()
+	n, err := s.readStored()
 	if err != nil {
 		return err
 	}
+	s.out += int64(n)
+	return s.discard(n)
+}
+
+// readStored reads the length of a block that is not compressed. What follows
+// are its bytes.
+func (s *stream) readStored() (int, error) {
+	s.align()
+	v, err := s.readUint32()
+	if err != nil {
+		return 0, err
+	}
 	n, complement := uint16(v), uint16(v>>16)
 	if n != ^complement {
-		return fmt.Errorf("length %d of a stored block and its complement %d do not agree", n, complement)
+		return 0, fmt.Errorf("length %d of a stored block and its complement %d do not agree", n, complement)
 	}
-	s.out += int64(n)
-	return s.discard(int(n))
+	return int(n), nil
 }
 
 func (s *stream) useFixed() {
@@ -211,57 +231,71 @@ func (s *stream) codes() error {
 // symbol goes past one symbol, with its distance if it is a match. It returns
 // whether it was the end of the block.
 func (s *stream) symbol() (done bool, err error) {
+	sym, length, err := s.readSymbol()
+	switch {
+	case err != nil || sym == endOfBlock:
+		return err == nil, err
+	case sym > endOfBlock:
+		if err := s.match(); err != nil {
+			return false, err
+		}
+	}
+	s.out += int64(length)
+	return false, nil
+}
+
+// readSymbol reads a literal, the end of a block or, up to its distance, a
+// match. It returns the symbol and how many bytes of text it makes.
+func (s *stream) readSymbol() (sym, length uint, err error) {
 	s.more(maxCodeLen + 5) // the longest code and its extra bits
 	sym, n := s.lit.decode(s.bits)
 	if n == 0 {
-		return false, s.invalid()
+		return 0, 0, s.invalid()
 	}
 	if err := s.skip(n); err != nil {
-		return false, err
+		return 0, 0, err
 	}
-	if sym < endOfBlock {
-		s.out++
-		return false, nil
-	}
-	if sym == endOfBlock {
-		return true, nil
-	}
-	if sym >= maxLitCodes {
-		return false, errInvalidCode
+	switch {
+	case sym < endOfBlock:
+		return sym, 1, nil
+	case sym == endOfBlock:
+		return sym, 0, nil
+	case sym >= maxLitCodes:
+		return 0, 0, errInvalidCode
 	}
 	i := sym - endOfBlock - 1
 	extra, err := s.take(uint(lenExtra[i]))
-	if err != nil {
-		return false, err
-	}
-	if err := s.match(); err != nil {
-		return false, err
-	}
-	s.out += int64(lenBase[i]) + int64(extra)
-	return false, nil
+	return sym, uint(lenBase[i]) + extra, err
 }
 
 // match goes past a distance.
 func (s *stream) match() error {
+	_, err := s.readDistance(s.out)
+	return err
+}
+
+// readDistance reads how far back in so much text a match is.
+func (s *stream) readDistance(text int64) (int, error) {
 	s.more(maxCodeLen + 13) // the longest code and its extra bits
 	sym, n := s.dist.decode(s.bits)
 	if n == 0 {
-		return s.invalid()
+		return 0, s.invalid()
 	}
 	if err := s.skip(n); err != nil {
-		return err
+		return 0, err
 	}
 	if sym >= maxDistCodes {
-		return errInvalidCode
+		return 0, errInvalidCode
 	}
 	extra, err := s.take(distExtra(sym))
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if dist := int64(distBase(sym) + extra); dist > s.out {
-		return fmt.Errorf("distance %d after %d bytes of text", dist, s.out)
+	dist := int(distBase(sym) + extra)
+	if int64(dist) > text {
+		return 0, fmt.Errorf("distance %d after %d bytes of text", dist, text)
 	}
-	return nil
+	return dist, nil
 }
 
 // fastMargin is how many bytes fast may take from the buffer without looking

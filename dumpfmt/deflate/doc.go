@@ -8,6 +8,7 @@
 //     without producing the text.
 //   - Joiner makes one deflate stream out of text, pieces and foreign members.
 //   - Cut takes a joined member out again, bit for bit.
+//   - Inflater reads the text of a deflate stream and says where its blocks are.
 //
 // # Files written by Writer
 //
@@ -39,6 +40,16 @@
 // No piece refers to text before its own start, no block but the last is
 // marked as final, and every piece ends on a byte boundary: the body may stand
 // anywhere in another stream.
+//
+// # Blocks of other streams
+//
+// Instead of a piece the body may have blocks of another stream as they are,
+// one after the other, if a window of 32 KiB of the same text is before them
+// in the file: they refer to that at most (Writer.Reuse). Empty blocks before
+// them lead to the place in a byte at which the first one starts in its own
+// stream, because the padding of a stored block depends on it: of fixed codes,
+// 10 bits each, and for odd places one of dynamic codes, 95 bits. An empty
+// stored block behind them leads to a byte boundary and ends as a sync flush.
 //
 // # Foreign members
 //

@@ -73,8 +73,10 @@ type packer struct {
 	opts     Options
 	encoders []*flate.Writer // one per worker, made when first needed
 
-	cur   *piece // being filled, nil for none
-	made  int    // pieces in existence, opts.Jobs+1 at most
+	added int64    // text so far, in bytes
+	run   blockRun // what is copied in place of pieces; none are on their way while it is open
+	cur   *piece   // being filled, nil for none
+	made  int      // pieces in existence, opts.Jobs+1 at most
 	free  chan *piece
 	work  chan *piece
 	order chan *piece
@@ -93,7 +95,8 @@ type packer struct {
 // goroutines.
 func (p *packer) reset(dst io.Writer) {
 	p.dst, p.err = dst, nil
-	p.crc, p.length, p.size = 0, 0, 0
+	p.crc, p.length, p.size, p.added = 0, 0, 0, 0
+	p.run = blockRun{buf: p.run.buf}
 	if p.cur != nil {
 		p.cur.text = p.cur.text[:0]
 	}
@@ -144,8 +147,12 @@ func (p *packer) take() *piece {
 func (p *packer) filledBy(n int) error {
 	c := p.cur
 	c.text = c.text[:len(c.text)+n]
+	p.added += int64(n)
 	if len(c.text) < p.opts.PieceSize {
 		return nil
+	}
+	if err := p.endRun(); err != nil {
+		return err
 	}
 	if p.opts.Jobs == 1 {
 		p.compress(0, c)
@@ -215,6 +222,9 @@ func (p *packer) ReadFrom(src io.Reader) (int64, error) {
 func (p *packer) flush() error {
 	p.drain()
 	if err := p.failed(); err != nil {
+		return err
+	}
+	if err := p.endRun(); err != nil {
 		return err
 	}
 	if p.cur == nil || len(p.cur.text) == 0 {

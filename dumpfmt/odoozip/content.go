@@ -1,14 +1,13 @@
 package odoozip
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"sync"
 
-	"github.com/klauspost/compress/flate"
+	"odx/dumpfmt/deflate"
 )
 
 var (
@@ -82,9 +81,13 @@ func (h *header) differs(m *Member, extra []byte) string {
 
 // Open gives the text of a member. The end of it is io.EOF only if length and
 // CRC-32 are those of the directory and all of the data was needed; anything
-// else is a *dumpfmt.FormatError. The caller closes it; it holds some 150 KB of
+// else is a *dumpfmt.FormatError. The caller closes it; it holds some 550 KB of
 // memory until then.
-func (r *Reader) Open(m *Member) (io.ReadCloser, error) {
+func (r *Reader) Open(m *Member) (io.ReadCloser, error) { return r.OpenBlocks(m, nil) }
+
+// OpenBlocks is Open that tells of the blocks of deflated data as they are read,
+// as deflate.NewInflater does; of a stored member there are none.
+func (r *Reader) OpenBlocks(m *Member, blocks func(deflate.Block)) (io.ReadCloser, error) {
 	raw, err := r.Raw(m)
 	if err != nil {
 		return nil, err
@@ -93,32 +96,15 @@ func (r *Reader) Open(m *Member) (io.ReadCloser, error) {
 	c := &content{m: m, src: &r.src, offset: offset, raw: &rawReader{r: raw}}
 	c.text = c.raw
 	if m.Method == Deflate {
-		c.inflater = inflaters.Get().(*inflater)
-		c.inflater.reset(c.raw)
-		c.text = c.inflater.flate
+		c.inflater = inflaters.Get().(*deflate.Inflater)
+		c.inflater.Reset(c.raw, blocks)
+		c.text = c.inflater
 	}
 	return c, nil
 }
 
-// An inflater is what it takes to decompress, kept for the next member.
-type inflater struct {
-	buf   *bufio.Reader
-	flate io.ReadCloser
-}
-
-// inflateBuffer is how much data is read at a time, in bytes.
-const inflateBuffer = 64 << 10
-
-var inflaters = sync.Pool{New: func() any {
-	buf := bufio.NewReaderSize(nil, inflateBuffer)
-	return &inflater{buf: buf, flate: flate.NewReader(buf)}
-}}
-
-func (d *inflater) reset(raw io.Reader) {
-	d.buf.Reset(raw)
-	// Resetting fails for no reader.
-	_ = d.flate.(flate.Resetter).Reset(d.buf, nil)
-}
+// inflaters are kept for the next member.
+var inflaters = sync.Pool{New: func() any { return deflate.NewInflater(nil, nil) }}
 
 // A rawReader reads the data of a member and remembers what went wrong with
 // the file, to tell it from what is wrong with the data.
@@ -144,7 +130,7 @@ type content struct {
 	src      *source
 	offset   int64 // of the data in the file
 	raw      *rawReader
-	inflater *inflater // nil if stored
+	inflater *deflate.Inflater // nil if stored
 	text     io.Reader
 	crc      uint32
 	done     int64 // bytes of text
@@ -190,17 +176,16 @@ func (c *content) finish(err error) error {
 
 // unread is how much of the data has not been used.
 func (c *content) unread() int64 {
-	left := c.m.Size - c.raw.at
 	if c.inflater != nil {
-		left += int64(c.inflater.buf.Buffered())
+		return c.m.Size - c.inflater.InputOffset()
 	}
-	return left
+	return c.m.Size - c.raw.at
 }
 
 // Close gives back the memory. It does not look at what was not read.
 func (c *content) Close() error {
 	if c.inflater != nil {
-		c.inflater.reset(nil)
+		c.inflater.Reset(nil, nil)
 		inflaters.Put(c.inflater)
 		c.inflater, c.text = nil, nil
 	}
