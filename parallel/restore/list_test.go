@@ -88,21 +88,6 @@ func TestRounds_One(t *testing.T) {
 	}
 }
 
-// TestRounds_Three has an entry that lacks a dependency on one that lacks one.
-func TestRounds_Three(t *testing.T) {
-	toc := &pgarchive.TOC{Entries: []pgarchive.Entry{
-		{ID: 5, Desc: "ACL", Tag: "SCHEMA s", Dependencies: []pgarchive.DumpID{9}},
-		{ID: 3, Desc: "TABLE"},
-		{ID: 1, Desc: "ACL", Tag: "TABLE t", Namespace: pgarchive.Str("s"), Dependencies: []pgarchive.DumpID{3},
-			Defn: pgarchive.Str("SET SESSION AUTHORIZATION a;\nGRANT SELECT ON TABLE s.t TO b;\nRESET SESSION AUTHORIZATION;\n")},
-		{ID: 2, Desc: "ACL", Tag: "COLUMN t.a", Namespace: pgarchive.Str("s"), Dependencies: []pgarchive.DumpID{3}},
-		{ID: 4, Desc: "EVENT TRIGGER", Section: pgarchive.SectionPostData},
-	}}
-	if got := fmt.Sprint(rounds(toc, nil)); got != "[[5 3] [1] [2 4]]" {
-		t.Error(got)
-	}
-}
-
 func TestMakePlan_Kitchen(t *testing.T) {
 	for _, v := range versions {
 		toc := kitchen(t, v)
