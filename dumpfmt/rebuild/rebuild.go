@@ -108,7 +108,6 @@ func Read(r io.Reader, sink Sink, o Options) (*Result, error) {
 	if err := b.read(); err != nil {
 		return nil, err
 	}
-	b.frame.QuotesAll = b.isQuoted && !b.isBare
 	return b.result(o)
 }
 

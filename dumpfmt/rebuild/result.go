@@ -18,6 +18,7 @@ func (b *builder) result(o Options) (*Result, error) {
 		t.Entries = append(t.Entries, it.entry)
 	}
 	pgarchive.SafeForParallel(t)
+	b.frame.QuotesAll = b.isQuoted && !b.isBare
 	return &Result{TOC: t, Lists: b.lists, Frame: b.frame}, nil
 }
 
