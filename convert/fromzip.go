@@ -79,9 +79,7 @@ func openZip(path string) (z *odoozip.Reader, dump *odoozip.Member, f *os.File, 
 	if z, err = odoozip.NewReader(f, info.Size(), filepath.Base(path)); err != nil {
 		return nil, nil, f, err
 	}
-	if dump = z.Find(odoozip.DumpName); dump == nil {
-		err = &dumpfmt.FormatError{Path: path, Offset: -1, Err: errors.New("no dump.sql in it: not a zip of Odoo's")}
-	}
+	dump, err = z.Dump()
 	return z, dump, f, err
 }
 

@@ -15,19 +15,30 @@ import (
 	"odx/parallel/pgtool"
 )
 
-// load has pg_restore fill the database.
+// load fills the database.
 func (r *run) load(ctx context.Context, p *plan) error {
 	work, err := os.MkdirTemp("", TempPrefix+"list-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	for i, entries := range rounds(r.source.archive.TOC, p.left) {
-		list := filepath.Join(work, strconv.Itoa(i))
+	if r.source.script != nil {
+		return r.loadScript(ctx, p, work)
+	}
+	stop := r.poll(ctx)
+	defer stop()
+	return r.loadEntries(ctx, work, r.source.dump, p.left)
+}
+
+// loadEntries has pg_restore run the entries of an archive that are not left
+// out. Work is a folder for its lists.
+func (r *run) loadEntries(ctx context.Context, work, archive string, left map[pgarchive.DumpID]bool) error {
+	for i, entries := range rounds(r.source.toc, left) {
+		list := filepath.Join(work, strconv.Itoa(i)+".list")
 		if err := writeList(list, entries); err != nil {
 			return fmt.Errorf("write the list of entries: %w", err)
 		}
-		if err := r.pgRestore(ctx, "--use-list="+list, r.source.dump); err != nil {
+		if err := r.pgRestore(ctx, "--use-list="+list, archive); err != nil {
 			return err
 		}
 	}

@@ -42,6 +42,7 @@ type Options struct {
 	Unaccent     bool     // odoo.conf says unaccent
 	HTTPPort     int      // for web.base.url of a copy
 	Analyze      bool
+	Ordered      bool // keep the order of rows; archives keep it anyway
 
 	Progress *parallel.Progress // may be nil
 	Warn     func(string)       // called with each warning as it arises; may be nil
@@ -82,6 +83,7 @@ type FilesReport struct {
 type Seconds struct {
 	Check     float64 `json:"check"`
 	Load      float64 `json:"load"`
+	Data      float64 `json:"data,omitempty"` // of Load: reading a script and loading its rows
 	Filestore float64 `json:"filestore"`
 	Finish    float64 `json:"finish"` // reset, neutralize
 	Analyze   float64 `json:"analyze"`
@@ -127,7 +129,9 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 		r.Progress = &parallel.Progress{}
 	}
 	r.Jobs = max(r.Jobs, 1)
-	if r.source, err = openSource(r.Source); err != nil {
+	r.source, err = openSource(r.Source)
+	defer r.source.close()
+	if err != nil {
 		return nil, err
 	}
 	if err := r.checkSource(ctx); err != nil {
@@ -159,18 +163,21 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 func (r *run) checkSource(ctx context.Context) error {
 	r.Progress.SetPhase("checking the backup")
 	began := time.Now()
+	r.report.Source, r.report.Layout = r.Source, r.source.layout.String()
+	if r.source.archive == nil {
+		return nil // it is read once: what is wrong with it is found while it is loaded
+	}
 	sizes, err := r.source.archive.Sizes()
 	if err != nil {
 		return err
 	}
-	r.weights = weigh(r.source.archive.TOC, sizes)
+	r.weights = weigh(r.source.toc, sizes)
 	var done atomic.Int64
 	r.Progress.Database.Start(sum(r.weights.data))
 	stop := parallel.Every(ctx, time.Second/4, func() { r.Progress.Database.Set(done.Load(), 0) })
 	err = r.source.check(ctx, r.Jobs, &done)
 	stop()
 	r.report.Seconds.Check = time.Since(began).Seconds()
-	r.report.Source, r.report.Layout = r.Source, r.source.layout.String()
 	return err
 }
 
@@ -220,7 +227,7 @@ func (r *run) dropTemp() error {
 
 // loadBoth loads the database and copies the filestore at the same time.
 func (r *run) loadBoth(ctx context.Context) error {
-	p := makePlan(r.source.archive.TOC)
+	p := makePlan(r.source.toc)
 	r.publicACL = p.publicACL
 	if err := r.prepareTarget(ctx, &p); err != nil {
 		return err
@@ -231,8 +238,6 @@ func (r *run) loadBoth(ctx context.Context) error {
 	began := time.Now()
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		stop := r.poll(gctx)
-		defer stop()
 		err := r.load(gctx, &p)
 		r.report.Seconds.Load = time.Since(began).Seconds()
 		return err
@@ -257,17 +262,27 @@ func (r *run) prepareTarget(ctx context.Context, p *plan) error {
 	if err := r.createExtensions(ctx, s, p); err != nil {
 		return err
 	}
-	if r.role != "" || !r.super {
-		names, err := p.leaveSuperuserEntries(r.source.archive.TOC)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			r.warn("left out, only a superuser may own it: %s", name)
-		}
+	if err := r.leaveSuperuserEntries(p); err != nil {
+		return err
 	}
 	r.session, err = r.openTarget(ctx)
 	return err
+}
+
+// leaveSuperuserEntries takes off the list what the owner may not restore, and
+// names it.
+func (r *run) leaveSuperuserEntries(p *plan) error {
+	if r.role == "" && r.super {
+		return nil
+	}
+	names, err := p.leaveSuperuserEntries(r.source.toc)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		r.warnOnce("left out, only a superuser may own it: %s", name)
+	}
+	return nil
 }
 
 // openTarget opens a session in the new database as its owner.
