@@ -51,6 +51,9 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	if err != nil {
 		return o, err
 	}
+	if source == "-" {
+		return o, usagef("a backup cannot be read from standard input: a zip has its directory at its end, and parts of a backup are read more than once")
+	}
 	cn, err := resolveConnection(c, database)
 	if err != nil {
 		return o, err

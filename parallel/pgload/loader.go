@@ -83,7 +83,7 @@ type Error struct {
 func (e *Error) Error() string {
 	where := ""
 	if e.Offset >= 0 {
-		where = fmt.Sprintf(" (what stands from byte %d on)", e.Offset)
+		where = fmt.Sprintf(" (from byte %d of the script)", e.Offset)
 	}
 	text := e.Err.Error()
 	if pg := (*pgconn.PgError)(nil); errors.As(e.Err, &pg) && pg.Where != "" {

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
 	"odx/dumpfmt/rebuild"
 	"odx/parallel"
@@ -197,7 +198,32 @@ func (r *run) loadData(ctx context.Context) (sizes map[pgarchive.DumpID]int64, e
 		}
 		return err
 	})
-	return sizes, g.Wait()
+	err = g.Wait()
+	if refused := (*pgload.Error)(nil); errors.As(err, &refused) {
+		if damage := r.findDamage(ctx); damage != nil {
+			err = fmt.Errorf("%w (the server met it as: %v)", damage, err)
+		}
+	}
+	return sizes, err
+}
+
+// findDamage tells what is wrong with a compressed script whose rows the server
+// refused: damage within it shows in the CRC-32 at its end only.
+func (r *run) findDamage(ctx context.Context) error {
+	c := r.source.script
+	if c.zip == nil && !c.isPacked {
+		return nil
+	}
+	r.Progress.SetPhase("looking whether the backup is damaged")
+	text, err := c.open(ctx, new(atomic.Int64))
+	if err != nil {
+		return err
+	}
+	defer text.Close()
+	if _, err = io.Copy(io.Discard, text); errors.Is(err, dumpfmt.ErrFormat) {
+		return err
+	}
+	return nil
 }
 
 // openLoading opens a session that loads data as pg_restore's would.
