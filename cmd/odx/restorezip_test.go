@@ -126,7 +126,7 @@ func testRestoreRealZip(t *testing.T, c *pgcluster.Cluster) {
 	w.exec(t, "judge", "GRANT CREATE ON SCHEMA public TO PUBLIC") // as Odoo's restore does, and the report says
 	want := sortRows(t, w.script(t, "judge"))
 	for _, source := range []string{realZip, back} {
-		w.drop(t, "restored")
+		w.exec(t, "postgres", "DROP DATABASE IF EXISTS restored WITH (FORCE)")
 		if err := os.RemoveAll(w.filestore("restored")); err != nil {
 			t.Fatal(err)
 		}
