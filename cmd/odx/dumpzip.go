@@ -55,7 +55,7 @@ func packZip(o dump.Options, out io.Writer) func(context.Context, dump.Packing) 
 			Source: p.Dir, Target: o.Target, TargetLayout: dumpfmt.LayoutZip, Filestore: p.Filestore, Sidecar: true,
 			Jobs: o.Jobs, OdxVersion: o.OdxVersion, Out: out, Consume: true, Meter: &o.Progress.Database,
 			Record: func(r *convert.Report) ([]byte, error) {
-				return p.Record(dump.Packed{Files: r.Files, Bytes: r.FileBytes, Vanished: r.Vanished})
+				return p.Record(r.Files, r.FileBytes)
 			},
 		})
 		if err != nil && !errors.Is(err, dump.ErrFilesMissing) {

@@ -112,10 +112,13 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, snaps
 
 // takeFilestore copies the filestore, or looks at it where it is.
 func (r *run) takeFilestore(ctx context.Context, g *guard) error {
-	if r.Pack != nil {
+	switch {
+	case r.Pack == nil:
+		return r.copyFilestore(ctx, g)
+	case r.Strict: // better known before the work than after it
 		return r.checkLive(ctx, g)
 	}
-	return r.copyFilestore(ctx, g)
+	return nil
 }
 
 // copyFilestore copies the files and checks them against the snapshot's list.

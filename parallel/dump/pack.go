@@ -24,19 +24,12 @@ type Packing struct {
 	// if there are none. They are not deleted meanwhile, as far as Odoo's garbage
 	// collection can be kept away.
 	Filestore string
-	// Record gives odx.json when all files have been packed. In strict mode it
-	// is an error if files are missing.
-	Record func(Packed) ([]byte, error)
+	// Record gives odx.json when that many files and bytes have been packed. In
+	// strict mode it is an error if files are missing.
+	Record func(files, bytes int64) ([]byte, error)
 }
 
-// Packed says which files were packed.
-type Packed struct {
-	Files, Bytes int64
-	Vanished     []string // names of files that were listed and then gone
-}
-
-// checkLive checks the snapshot's list against the database's own filestore,
-// which is going to be packed as it is.
+// checkLive checks the snapshot's list against the database's own filestore.
 func (r *run) checkLive(ctx context.Context, g *guard) error {
 	list, err := os.Open(r.spoolFile())
 	if err != nil {
@@ -47,8 +40,9 @@ func (r *run) checkLive(ctx context.Context, g *guard) error {
 	if err != nil {
 		return fmt.Errorf("check the filestore: %w", err)
 	}
+	g.confirm(ctx, r.warn)
 	r.record.Filestore = filestoreRecord(filestore.Result{}, check, g.State())
-	return os.Remove(r.spoolFile())
+	return nil
 }
 
 // pack has the backup packed while the guard is watched.
@@ -67,20 +61,23 @@ func (r *run) pack(ctx context.Context, g *guard) error {
 	work.Go(func() error { g.watch(watching, r.warn); return nil })
 	work.Go(func() error {
 		defer packed()
-		return r.Pack(wctx, Packing{Dir: r.dir.Path(), Filestore: r.Filestore, Record: func(p Packed) ([]byte, error) {
-			return r.packedRecord(wctx, g, p)
+		return r.Pack(wctx, Packing{Dir: r.dir.Path(), Filestore: r.Filestore, Record: func(files, bytes int64) ([]byte, error) {
+			return r.packedRecord(wctx, g, files, bytes)
 		}})
 	})
 	return work.Wait()
 }
 
-// packedRecord completes the record by what was packed.
-func (r *run) packedRecord(ctx context.Context, g *guard, p Packed) ([]byte, error) {
-	if f := r.record.Filestore; f != nil {
-		g.confirm(ctx, r.warn)
-		f.Files, f.Bytes, f.GCGuard = p.Files, p.Bytes, g.State()
-		f.Missing += int64(len(p.Vanished))
-		f.Lost = append(f.Lost, p.Vanished[:min(len(p.Vanished), maxLost-min(len(f.Lost), maxLost))]...)
+// packedRecord completes the record. The files are looked for after they were
+// packed: what is still there was there, unchanged, when it was read. One that
+// was deleted after that, because the guard was lost, counts as missing although
+// the backup has it.
+func (r *run) packedRecord(ctx context.Context, g *guard, files, bytes int64) ([]byte, error) {
+	if r.Filestore != "" {
+		if err := r.checkLive(ctx, g); err != nil {
+			return nil, err
+		}
+		r.record.Filestore.Files, r.record.Filestore.Bytes = files, bytes
 		if err := r.checkLosses(); err != nil {
 			return nil, err
 		}

@@ -8,6 +8,10 @@
 // neutralized, analyzed and checked do both get their names, in one
 // transaction. Whatever fails before that removes both.
 //
+// A zip or a script is loaded as it is read, see loadScript: pg_restore runs
+// what stands before the data and what comes after them, of a table of contents
+// that is made of the script, and package pgload loads the data in between.
+//
 // Two roles take part. The connecting role creates the database and what only
 // a superuser may create (extensions, the volatility of unaccent). Everything
 // else is done as the owner, by SET ROLE, so that Odoo's role owns it.
