@@ -37,16 +37,19 @@ func (r *run) loadData(ctx context.Context) (sizes map[pgarchive.DumpID]int64, e
 	for range r.Jobs {
 		g.Go(func() error { return loader.Work(gctx) })
 	}
+	whole := r.source.toc // workers read the one that there is
 	g.Go(func() (err error) {
 		defer loader.Close()
 		if c.places != nil {
 			sizes, err = r.feedPlaces(gctx, loader, &read)
 		} else {
-			sizes, err = r.feedScript(gctx, loader, &read)
+			whole, sizes, err = r.feedScript(gctx, loader, &read)
 		}
 		return err
 	})
-	err = g.Wait()
+	if err = g.Wait(); err == nil {
+		r.source.toc = whole
+	}
 	if refused := (*pgload.Error)(nil); errors.As(err, &refused) {
 		if damage := r.findDamage(ctx); damage != nil {
 			err = fmt.Errorf("%w (the server met it as: %v)", damage, err)
@@ -99,11 +102,11 @@ func (r *run) openLoading(ctx context.Context) (*server.Session, error) {
 const readBuffer = 1 << 20
 
 // feedScript reads a script from its start to its end, hands on its data and
-// completes the table of contents.
-func (r *run) feedScript(ctx context.Context, l *pgload.Loader, read *atomic.Int64) (map[pgarchive.DumpID]int64, error) {
+// gives the whole table of contents.
+func (r *run) feedScript(ctx context.Context, l *pgload.Loader, read *atomic.Int64) (toc *pgarchive.TOC, sizes map[pgarchive.DumpID]int64, err error) {
 	text, err := r.source.script.open(ctx, read)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer text.Close()
 	g, gctx := errgroup.WithContext(ctx)
@@ -119,11 +122,12 @@ func (r *run) feedScript(ctx context.Context, l *pgload.Loader, read *atomic.Int
 		defer in.Close()
 		result, err := rebuild.Read(in, sink, rebuild.Options{Name: r.source.script.name()})
 		if err == nil {
-			r.source.toc = result.TOC
+			toc = result.TOC
 		}
 		return err
 	})
-	return sink.sizes, g.Wait()
+	err = g.Wait()
+	return toc, sink.sizes, err
 }
 
 // feedSink hands the data of a script on.

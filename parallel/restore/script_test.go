@@ -416,37 +416,11 @@ func wantModes(t *testing.T, path string) {
 	}
 }
 
-// TestRunScript_FailsAtEachStep interrupts the restore of a zip at each step, or
-// takes its sessions away. Neither database nor folder is left.
+// TestRunScript_FailsAtEachStep does the same to the restore of a zip.
 func TestRunScript_FailsAtEachStep(t *testing.T) {
 	s := newSite(t, "")
 	backup := s.odooZip(map[string]string{letterName: "letter"})
-	why := errors.New("interrupted")
-	for _, at := range append([]string{"objects made", "data loaded"}, steps...) {
-		for _, how := range []string{"interrupted", "session lost"} {
-			t.Run(at+", "+how, func(t *testing.T) {
-				ctx, cancel := context.WithCancelCause(t.Context())
-				defer cancel(nil)
-				r := s.newRun(backup)
-				met := false
-				r.hook = func(step string) {
-					if step != at {
-						return
-					}
-					met = true
-					if how == "interrupted" {
-						cancel(why)
-					} else {
-						s.exec(s.admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'odx restore%'")
-					}
-				}
-				if _, err := r.do(ctx); err == nil || !met {
-					t.Errorf("error %v, met the step: %t", err, met)
-				}
-				s.nothingLeft()
-			})
-		}
-	}
+	s.failAtEachStep(t, backup, append([]string{"objects made", "data loaded"}, steps...))
 }
 
 // TestRunScript_Damaged has sources that fail in their middle. The error says
