@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"odx/convert"
 	"odx/dumpfmt"
@@ -37,6 +39,11 @@ func runDumpToOutput(ctx context.Context, o dump.Options, ui *ui) (err error) {
 	case ui.dataToTerminal():
 		return usagef("standard output is a terminal, and a zip is no text: send it to a program or a file")
 	}
+	// A reader that went away is an error like others, after which nothing is
+	// left; by default the signal would end odx at once.
+	gone := make(chan os.Signal, 1)
+	signal.Notify(gone, syscall.SIGPIPE)
+	defer signal.Stop(gone)
 	work, err := os.MkdirTemp("", "odx-tmp-dump-")
 	if err != nil {
 		return err

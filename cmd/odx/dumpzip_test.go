@@ -147,6 +147,7 @@ func TestDumpZip_Failures(t *testing.T) {
 	w.odx(t, "dump", sourceDB, "-", "--data-dir", w.data, "--json").want(t, exitUsage, "standard output")
 	w.nothingLeft(t, dir)
 	wantOnly(t, dir)
+	w.brokenPipe(t)
 	w.odx(t, "dump", sourceDB, target, "--filestore", store).want(t, exitLosses, name)
 	before := readAll(t, target)
 	w.odx(t, "dump", sourceDB, target, "--filestore", store).want(t, exitFailed, "exists")
@@ -158,4 +159,24 @@ func TestDumpZip_Failures(t *testing.T) {
 		t.Errorf("%d members", len(names))
 	}
 	wantOnly(t, dir, "backup.zip")
+}
+
+// brokenPipe dumps to a reader that has gone away. Nothing is left of the
+// archive that the zip is made of.
+func (w *world) brokenPipe(t *testing.T) {
+	t.Helper()
+	r, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	work := t.TempDir()
+	cmd := w.command(t.Context(), "dump", sourceDB, "-", "--data-dir", w.data)
+	cmd.Env = append(cmd.Env, "TMPDIR="+work)
+	cmd.Stdout = out
+	finish(t, cmd).want(t, exitFailed, "broken pipe")
+	wantOnly(t, work)
 }
