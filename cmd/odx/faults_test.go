@@ -331,22 +331,22 @@ func TestInterrupt(t *testing.T) {
 	w := sharedWorld(t)
 	good := makeBackup(t, w)
 	dir := t.TempDir()
-	const moments = 9
 	for _, tc := range []struct {
-		name   string
-		args   []string
-		finish func()
+		name    string
+		moments int
+		args    []string
+		finish  func()
 	}{
-		{"dump", []string{"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data},
+		{"dump", 9, []string{"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data},
 			func() { remove(t, filepath.Join(dir, "backup")) }},
-		{"restore", []string{"restore", good, "failed", "--data-dir", w.data},
+		{"restore", 9, []string{"restore", good, "failed", "--data-dir", w.data},
 			func() {
 				w.exec(t, "postgres", "DROP DATABASE IF EXISTS failed WITH (FORCE)")
 				remove(t, w.filestore("failed"))
 			}},
-		{"dump of a zip", []string{"dump", sourceDB, filepath.Join(dir, "backup.zip"), "--data-dir", w.data},
+		{"dump of a zip", 5, []string{"dump", sourceDB, filepath.Join(dir, "backup.zip"), "--data-dir", w.data},
 			func() { remove(t, filepath.Join(dir, "backup.zip")) }},
-		{"restore of a zip", []string{"restore", makeZip(t, w, good), "failed", "--data-dir", w.data},
+		{"restore of a zip", 5, []string{"restore", makeZip(t, w, good), "failed", "--data-dir", w.data},
 			func() {
 				w.exec(t, "postgres", "DROP DATABASE IF EXISTS failed WITH (FORCE)")
 				remove(t, w.filestore("failed"))
@@ -356,10 +356,10 @@ func TestInterrupt(t *testing.T) {
 		w.odx(t, tc.args...).want(t, exitOK)
 		whole := time.Since(began)
 		tc.finish()
-		for i := range moments {
+		for i := range tc.moments {
 			for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM}[i%2 : i%2+1] {
-				delay := whole * time.Duration(i) / moments
-				t.Run(fmt.Sprintf("%s %s after %d of %d", tc.name, sig, i, moments), func(t *testing.T) {
+				delay := whole * time.Duration(i) / time.Duration(tc.moments)
+				t.Run(fmt.Sprintf("%s %s after %d of %d", tc.name, sig, i, tc.moments), func(t *testing.T) {
 					if w.interrupt(t, sig, delay, tc.args...) == exitOK {
 						tc.finish()
 					}
