@@ -129,7 +129,7 @@ func cleanServer(ctx context.Context, settings server.Settings, maint string, re
 	for _, name := range names {
 		entry := leftover{Kind: "database", Name: name}
 		if remove {
-			if err := restore.DropTemp(ctx, admin, name); err != nil {
+			if err := restore.DropTemp(ctx, settings, admin, name); err != nil {
 				return append(found, entry), fmt.Errorf("drop database %q: %w", name, err)
 			}
 			entry.Removed = true

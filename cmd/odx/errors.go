@@ -68,6 +68,7 @@ func hintFor(err error) string {
 		tool      *pgtool.ExitError
 		notFound  *pgtool.NotFoundError
 		role      *restore.RoleError
+		missing   *restore.MissingRolesError
 		extension *restore.ExtensionError
 	)
 	switch {
@@ -77,6 +78,8 @@ func hintFor(err error) string {
 		return fmt.Sprintf("install it (on Debian: apt install %s), or name the folder that has it with --pg-bin", notFound.Package())
 	case errors.As(err, &role):
 		return "connect as a superuser or as a role with CREATEDB that is a member of the owner (--username), or name another --owner"
+	case errors.As(err, &missing):
+		return "make them on the server (CREATE ROLE), or leave the GRANTs out with --no-privileges"
 	case errors.As(err, &extension):
 		return "install the extension on the server, or connect as a superuser (--username) and name Odoo's role with --owner"
 	case errors.Is(err, dump.ErrNoFilestore):

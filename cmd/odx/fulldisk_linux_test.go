@@ -52,7 +52,7 @@ func TestDiskFull(t *testing.T) {
 		disk := smallDisk(t, "4m")
 		r := w.odx(t, "restore", good, "failed", "--data-dir", disk)
 		r.want(t, exitFailed, "no space left on device", "odx: hint: the disk is full")
-		wantOnly(t, filepath.Join(disk, "filestore"))
-		w.nothingLeft(t, filepath.Join(disk, "filestore"))
+		wantOnly(t, disk)
+		w.nothingLeft(t, disk)
 	})
 }

@@ -41,6 +41,9 @@ func (u *ui) restoreSummary(r *restore.Report) {
 	for _, a := range r.Added {
 		u.say("     added      %s", a)
 	}
+	if n := len(r.Superuser); n > 0 {
+		u.say("     superuser  %d entries made by the connecting role, because only a superuser may (--json names them)", n)
+	}
 	for _, p := range r.Reset {
 		u.say("     reset      %s", p)
 	}

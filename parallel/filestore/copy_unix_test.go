@@ -156,7 +156,11 @@ func TestOwnerOf(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
-	must(t, TryGive(dir, got), MakeParents(filepath.Join(dir, "filestore", "x"), got))
+	made, err := MakeParents(filepath.Join(dir, "filestore", "x"), got)
+	must(t, TryGive(dir, got), err)
+	if want := []string{filepath.Join(dir, "filestore"), filepath.Join(dir, "filestore", "x")}; !slices.Equal(made, want) {
+		t.Errorf("made %q, want %q", made, want)
+	}
 	for _, name := range []string{"filestore", "filestore/x"} {
 		if made, err := OwnerOf(filepath.Join(dir, name)); err != nil || made != want {
 			t.Errorf("%s: %+v, %v, want %+v", name, made, err, want)
@@ -169,8 +173,27 @@ func TestOwnerOf(t *testing.T) {
 	if _, err := OwnerOf(filepath.Join(file, "x")); err == nil {
 		t.Error("the owner below a file was found")
 	}
-	if err := MakeParents(filepath.Join(file, "x"), got); err == nil {
+	if _, err := MakeParents(filepath.Join(file, "x"), got); err == nil {
 		t.Error("a folder was made below a file")
 	}
-	must(t, MakeParents(dir, got))
+	if again, err := MakeParents(filepath.Join(dir, "filestore", "x"), got); err != nil || len(again) != 0 {
+		t.Errorf("made %q again, %v", again, err)
+	}
+	testRemoveParents(t, dir, made)
+}
+
+// testRemoveParents removes folders that were made, but none that is in use.
+func testRemoveParents(t *testing.T, dir string, made []string) {
+	theirs := put(t, dir, "filestore/theirs", "x")
+	must(t, RemoveParents(made))
+	if _, err := os.Stat(theirs); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(made[1]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is left: %v", made[1], err)
+	}
+	must(t, os.Remove(theirs), RemoveParents(made))
+	if _, err := os.Stat(made[0]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is left: %v", made[0], err)
+	}
 }

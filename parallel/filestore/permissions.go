@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Permissions are the owner and modes that files and folders get.
@@ -61,28 +62,49 @@ func TryGive(parent string, p Permissions) (err error) {
 }
 
 // MakeParents makes the folder at path and those above it that are missing,
-// each with the owner and mode in p. Existing ones are left as they are.
-func MakeParents(path string, p Permissions) error {
-	path, err := filepath.Abs(path)
+// each with the owner and mode in p, and lists them, the highest first, for
+// RemoveParents. Existing ones are left as they are. After an error none is
+// left of those that it made.
+func MakeParents(path string, p Permissions) (made []string, err error) {
+	path, err = filepath.Abs(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && !info.IsDir():
-		return fmt.Errorf("%s: not a folder", path)
+		return nil, fmt.Errorf("%s: not a folder", path)
 	case err == nil:
-		return nil
+		return nil, nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return err
+		return nil, err
 	}
-	if err := MakeParents(filepath.Dir(path), p); err != nil {
-		return err
+	if made, err = MakeParents(filepath.Dir(path), p); err != nil {
+		return nil, err
 	}
-	if err := os.Mkdir(path, 0o700); err != nil {
-		return err
+	if err = os.Mkdir(path, 0o700); err == nil {
+		made = append(made, path)
+		err = give(path, p)
 	}
-	return give(path, p)
+	if err != nil {
+		return nil, errors.Join(err, RemoveParents(made))
+	}
+	return made, nil
+}
+
+// RemoveParents removes folders that MakeParents made, but those that are no
+// longer empty: somebody else uses them by now.
+func RemoveParents(made []string) error {
+	for _, dir := range slices.Backward(made) {
+		err := os.Remove(dir)
+		if entries, readErr := os.ReadDir(dir); readErr == nil && len(entries) > 0 {
+			return nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Give sets owner and mode of an open file or folder that was just made.

@@ -32,6 +32,7 @@ type Target struct {
 	Name   string // for errors
 	Copy   string // COPY ... FROM stdin; "" if the text is statements
 	Empty  string // statement that empties the table; "" if there is none
+	Role   string // statement that makes the session's role the one that may load; "" if any may
 	Offset int64  // of the text in the script, -1 if it is in none
 }
 

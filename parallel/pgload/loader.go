@@ -47,6 +47,7 @@ func (l *Loader) Work(ctx context.Context) error {
 	}
 	defer s.Close()
 	return s.Do(func(c *pgx.Conn) error {
+		role := ""
 		for {
 			select {
 			case <-ctx.Done():
@@ -54,6 +55,12 @@ func (l *Loader) Work(ctx context.Context) error {
 			case j, more := <-l.work:
 				if !more {
 					return nil
+				}
+				if to := j.target.Role; to != "" && to != role {
+					if err := run(ctx, c.PgConn(), to); err != nil {
+						return &Error{Name: j.target.Name, Offset: -1, Err: err}
+					}
+					role = to
 				}
 				if err := j.load(ctx, c.PgConn()); err != nil {
 					return err

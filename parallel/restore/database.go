@@ -59,20 +59,24 @@ func (t *target) create(ctx context.Context, l locale) error {
 	return nil
 }
 
-// publish gives the database its name and opens it. Between is called when
-// nothing but the commit is left to do; its error undoes everything. An error
+// publish gives the database its name and opens it, as far as properties, which
+// comes after that, lets it. Between is called when nothing but the commit is
+// left to do. The error of either undoes everything. An error
 // that matches errUnsure leaves open whether the commit took place.
-func (t *target) publish(ctx context.Context, comment string, between func() error) error {
+func (t *target) publish(ctx context.Context, properties func(context.Context, pgx.Tx) error, between func() error) error {
 	return t.admin.Do(func(c *pgx.Conn) error {
 		tx, err := c.Begin(ctx)
 		if err != nil {
 			return err
 		}
 		defer tx.Rollback(context.WithoutCancel(ctx))
-		for _, sql := range t.publishStatements(comment) {
+		for _, sql := range t.publishStatements() {
 			if _, err := tx.Exec(ctx, sql); err != nil {
 				return fmt.Errorf("rename the database: %w", err)
 			}
+		}
+		if err := properties(ctx, tx); err != nil {
+			return err
 		}
 		if err := between(); err != nil {
 			return err
@@ -84,31 +88,27 @@ func (t *target) publish(ctx context.Context, comment string, between func() err
 	})
 }
 
-func (t *target) publishStatements(comment string) []string {
+func (t *target) publishStatements() []string {
 	name := quote(t.final)
-	sql := []string{
+	return []string{
 		fmt.Sprintf("ALTER DATABASE %s RENAME TO %s", quote(t.temp), name),
 		fmt.Sprintf("ALTER DATABASE %s IS_TEMPLATE false", name),
-		fmt.Sprintf("GRANT CONNECT, TEMPORARY ON DATABASE %s TO PUBLIC", name),
+		fmt.Sprintf("GRANT CONNECT, TEMPORARY ON DATABASE %s TO PUBLIC", name), // as a new one has it
+		fmt.Sprintf("COMMENT ON DATABASE %s IS NULL", name),
 	}
-	if comment == "" {
-		sql = append(sql, fmt.Sprintf("COMMENT ON DATABASE %s IS NULL", name))
-	} else {
-		sql = append(sql, fmt.Sprintf("COMMENT ON DATABASE %s IS %s", name, literal(comment)))
-	}
-	return sql
 }
 
-// drop removes the database under construction, whoever is connected to it.
-func (t *target) drop(ctx context.Context) error { return DropTemp(ctx, t.admin, t.temp) }
-
 // DropTemp removes a database under construction and ends the sessions in it.
-func DropTemp(ctx context.Context, admin *server.Session, name string) error {
+// Admin is connected to another database of the server.
+func DropTemp(ctx context.Context, settings server.Settings, admin *server.Session, name string) error {
 	if !strings.HasPrefix(name, TempPrefix) {
 		return fmt.Errorf("odx: internal error: %q is no database under construction", name)
 	}
 	exists, err := databaseExists(ctx, admin, name)
 	if err != nil || !exists {
+		return err
+	}
+	if err := dropSubscriptions(ctx, settings, admin, name); err != nil {
 		return err
 	}
 	err = admin.Exec(ctx, fmt.Sprintf("ALTER DATABASE %[1]s IS_TEMPLATE false; ALTER DATABASE %[1]s ALLOW_CONNECTIONS false", quote(name)))
@@ -160,9 +160,18 @@ func Leftovers(ctx context.Context, admin *server.Session) (names []string, err 
 	return names, err
 }
 
+// power says whose is what only a superuser may do.
+type power uint8
+
+const (
+	noSuperuser         power = iota // neither role is one
+	superuserOwns                    // the owner is one and does everything
+	superuserConnecting              // only the connecting role is one
+)
+
 // checkRoles makes sure that the connecting role can do what it is asked to.
-func (t *target) checkRoles(ctx context.Context) (superuser bool, err error) {
-	var create, exists, member bool
+func (t *target) checkRoles(ctx context.Context) (power, error) {
+	var super, ownerSuper, create, exists, member bool
 	var me string
 	// To drop the database again, rights of ownership must be inherited; to
 	// fill it, SET ROLE must be possible, for which 16 has a word of its own.
@@ -170,24 +179,29 @@ func (t *target) checkRoles(ctx context.Context) (superuser bool, err error) {
 	if t.admin.Version >= 160000 {
 		isMember += " AND pg_catalog.pg_has_role(current_user, o.oid, 'SET')"
 	}
-	err = t.admin.Do(func(c *pgx.Conn) error {
+	err := t.admin.Do(func(c *pgx.Conn) error {
 		return c.QueryRow(ctx, `
 			SELECT r.rolname, r.rolsuper, r.rolcreatedb OR r.rolsuper,
+			       COALESCE((SELECT o.rolsuper FROM pg_catalog.pg_roles o WHERE o.rolname = $1), false),
 			       EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1),
 			       COALESCE((SELECT `+isMember+` FROM pg_catalog.pg_roles o WHERE o.rolname = $1), false)
-			FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`, t.owner).Scan(&me, &superuser, &create, &exists, &member)
+			FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`, t.owner).Scan(&me, &super, &create, &ownerSuper, &exists, &member)
 	})
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("read the roles: %w", err)
+		return noSuperuser, fmt.Errorf("read the roles: %w", err)
 	case !exists:
-		return false, &RoleError{Role: t.owner, Reason: "does not exist"}
+		return noSuperuser, &RoleError{Role: t.owner, Reason: "does not exist"}
 	case !create:
-		return false, &RoleError{Role: me, Reason: "may not create databases"}
+		return noSuperuser, &RoleError{Role: me, Reason: "may not create databases"}
 	case !member:
-		return false, &RoleError{Role: t.owner, Reason: fmt.Sprintf("is to own the database, and %s is no member of it that inherits its rights and may become it", me)}
+		return noSuperuser, &RoleError{Role: t.owner, Reason: fmt.Sprintf("is to own the database, and %s is no member of it that inherits its rights and may become it", me)}
+	case ownerSuper:
+		return superuserOwns, nil
+	case super:
+		return superuserConnecting, nil
 	}
-	return superuser, nil
+	return noSuperuser, nil
 }
 
 // RoleError is returned before any work when a role cannot do its part.

@@ -23,10 +23,10 @@ func TestTerminateSessions_Others(t *testing.T) {
 	}
 	s.one(visitor, "SELECT 1")
 	visitor.Close(t.Context())
-	if err := DropTemp(t.Context(), admin, name); err != nil {
+	if err := DropTemp(t.Context(), s.settings(s.User()), admin, name); err != nil {
 		t.Error(err)
 	}
-	if err := DropTemp(t.Context(), admin, "postgres"); err == nil {
+	if err := DropTemp(t.Context(), s.settings(s.User()), admin, "postgres"); err == nil {
 		t.Error("a database that is not odx's was to be dropped")
 	}
 	s.nothingLeft()

@@ -13,8 +13,12 @@
 // that is made of the script, and package pgload loads the data in between.
 //
 // Two roles take part. The connecting role creates the database and what only
-// a superuser may create (extensions, the volatility of unaccent). Everything
-// else is done as the owner, by SET ROLE, so that Odoo's role owns it.
+// a superuser may create: extensions and the volatility of unaccent, which odx
+// does itself, and C functions, foreign data wrappers, event triggers and the
+// like, for which pg_restore runs as that role, before and after the rest.
+// Everything else is done as the owner, by SET ROLE, so that Odoo's role owns
+// it; what any role may own is handed over to it. Where no superuser takes part,
+// such entries are left out and named.
 //
 // A dump can hold any SQL, and SET ROLE is no fence against SQL: restoring as
 // a superuser trusts the dump as PostgreSQL's own tools do.

@@ -139,7 +139,7 @@ type feedSink struct {
 
 func (s *feedSink) Table(e *pgarchive.Entry, offset int64) (io.WriteCloser, error) {
 	s.run.Progress.Database.Item()
-	return &sizer{s.feeder.Table(loadTarget(e, offset)), s.sizes, e.ID}, nil
+	return &sizer{s.feeder.Table(s.run.loadTarget(e, offset)), s.sizes, e.ID}, nil
 }
 
 func (s *feedSink) LargeObject(blobs pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
@@ -160,12 +160,21 @@ func (s *sizer) Write(p []byte) (int, error) {
 }
 
 // loadTarget says how an entry's data are loaded. Rows that go through the root
-// of a partitioned table may be in any partition, which must not be emptied.
-func loadTarget(e *pgarchive.Entry, offset int64) pgload.Target {
+// of a partitioned table may be in any partition, which must not be emptied. The
+// tables of extensions are not in the dump, and are the connecting role's.
+func (r *run) loadTarget(e *pgarchive.Entry, offset int64) pgload.Target {
 	name := pgload.QualifiedName(e.Namespace.String, e.Tag)
 	t := pgload.Target{Name: name, Copy: e.CopyStmt.String, Offset: offset}
-	if !e.Defn.Valid {
+	isOurs := r.tables[tableKey{e.Namespace.String, e.Tag}]
+	if !e.Defn.Valid && isOurs {
 		t.Empty = "TRUNCATE TABLE ONLY " + name
+	}
+	switch {
+	case r.role == "":
+	case r.power == superuserConnecting && !isOurs:
+		t.Role = "RESET ROLE"
+	default:
+		t.Role = "SET ROLE " + quote(r.role)
 	}
 	return t
 }
@@ -206,7 +215,7 @@ func (r *run) feedPlace(ctx context.Context, feeder *pgload.Feeder, t tablePlace
 		return err
 	}
 	defer func() { err = errors.Join(err, text.Close()) }()
-	w := feeder.Table(loadTarget(t.entry, -1))
+	w := feeder.Table(r.loadTarget(t.entry, -1))
 	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, &countReader{ctx, text, read}, buf); err != nil {
 		return err
 	}

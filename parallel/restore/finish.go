@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -46,7 +45,7 @@ func (r *run) finish(ctx context.Context) error {
 		}
 		r.report.Seconds.Analyze = time.Since(began).Seconds()
 	}
-	return r.restoreSettings(ctx)
+	return nil
 }
 
 func (r *run) inspect(ctx context.Context) (info odoo.Info, err error) {
@@ -186,51 +185,4 @@ func (r *run) checkFiles(ctx context.Context, info odoo.Info) error {
 	f := r.report.Files
 	f.Named, f.Missing, f.Damaged, f.Lost = check.Named, check.Missing, check.Damaged, check.Names()
 	return nil
-}
-
-// sourceSettings gives what the source database had beyond its content: ALTER
-// DATABASE ... SET, as "name=value", and its comment.
-func (r *run) sourceSettings() (settings []string, comment string) {
-	if rec := r.source.record; rec != nil {
-		return rec.Database.Settings, rec.Database.Comment
-	}
-	return nil, ""
-}
-
-// restoreSettings gives the new database the source's settings. It comes last:
-// they hold for every later session in it.
-func (r *run) restoreSettings(ctx context.Context) error {
-	settings, _ := r.sourceSettings()
-	if r.source.record == nil {
-		r.nameLostSettings()
-	}
-	for _, s := range settings {
-		name, value, _ := strings.Cut(s, "=")
-		err := r.session.Do(func(c *pgx.Conn) error {
-			return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-				if _, err := tx.Exec(ctx, "SELECT pg_catalog.set_config($1, $2, true)", name, value); err != nil {
-					return err
-				}
-				_, err := tx.Exec(ctx, fmt.Sprintf("ALTER DATABASE %s SET %s FROM CURRENT", quote(r.target.temp), quote(name)))
-				return err
-			})
-		})
-		switch {
-		case err != nil && server.SQLState(err) == "":
-			return err
-		case err != nil:
-			r.warn("the source database had the setting %s, which was refused: %v", s, err)
-		}
-	}
-	return nil
-}
-
-// nameLostSettings warns of settings that stand in an archive without odx.json.
-func (r *run) nameLostSettings() {
-	for i := range r.source.toc.Entries {
-		if e := &r.source.toc.Entries[i]; e.Desc == "DATABASE PROPERTIES" {
-			r.warn("the source database had settings of its own, which are not restored: %s",
-				strings.Join(strings.Fields(e.Defn.String), " "))
-		}
-	}
 }

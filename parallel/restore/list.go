@@ -24,20 +24,8 @@ type plan struct {
 	extensions []extension
 	schemas    []string                  // to be made before the extensions in them
 	left       map[pgarchive.DumpID]bool // entries that pg_restore does not get
-	superuser  []*pgarchive.Entry        // entries that only a superuser may restore
 	publicACL  bool                      // the archive has grants of its own on schema public
 	unaccent   bool                      // something indexed calls unaccent, so it must be IMMUTABLE
-}
-
-// Kinds of entries that only a superuser may create. Odoo has none of them.
-var superuserOnly = map[string]bool{
-	"EVENT TRIGGER": true, "SUBSCRIPTION": true, "FOREIGN DATA WRAPPER": true, "ACCESS METHOD": true,
-	"PUBLICATION TABLES IN SCHEMA": true,
-}
-
-// onlySuperuser tells whether only a superuser may restore the entry.
-func onlySuperuser(e *pgarchive.Entry) bool {
-	return superuserOnly[e.Desc] || e.Desc == "PUBLICATION" && strings.Contains(e.Defn.String, " FOR ALL TABLES")
 }
 
 var (
@@ -60,8 +48,6 @@ func makePlan(toc *pgarchive.TOC) plan {
 		case e.Desc == "COMMENT" && strings.HasPrefix(e.Tag, "EXTENSION "):
 			p.left[e.ID] = true
 			comments[strings.TrimPrefix(e.Tag, "EXTENSION ")] = e.Defn.String
-		case onlySuperuser(e):
-			p.superuser = append(p.superuser, e)
 		case e.Desc == "ACL" && e.Tag == "SCHEMA public":
 			p.publicACL = true
 		case e.Desc == "INDEX" || e.Desc == "CONSTRAINT" || e.Desc == "TABLE":
@@ -101,26 +87,21 @@ func schemaOf(defn string) string {
 	return m[1]
 }
 
-// leaveSuperuserEntries takes what only a superuser may restore off the list,
-// with what depends on it, and names each. It is an error if rows would be left
-// out with it.
-func (p *plan) leaveSuperuserEntries(toc *pgarchive.TOC) (names []string, err error) {
+// leaveReserved takes what only a superuser may restore off the list, with
+// what depends on it, and names each. It is an error if rows would be left out
+// with it.
+func (p *plan) leaveReserved(toc *pgarchive.TOC, who *reserved) (names []string, err error) {
 	gone := map[pgarchive.DumpID]bool{}
-	for _, e := range p.superuser {
-		gone[e.ID] = true
-	}
 	for i := range toc.Entries {
 		e := &toc.Entries[i]
-		for _, d := range e.Dependencies {
-			gone[e.ID] = gone[e.ID] || gone[d]
+		if p.left[e.ID] || who.doer(e) != bySuperuser && !dependsOn(e, gone) {
+			continue
 		}
-		if gone[e.ID] {
-			p.left[e.ID] = true
-			names = append(names, e.Desc+" "+e.Tag)
-			if e.Desc == pgarchive.DescTableData {
-				return nil, fmt.Errorf("table %s needs what only a superuser may own; restore it with a superuser as the owner", e.Tag)
-			}
+		if e.Desc == pgarchive.DescTableData {
+			return nil, fmt.Errorf("table %s needs what only a superuser may make; connect as a superuser (--username), or restore with one as the owner", e.Tag)
 		}
+		gone[e.ID], p.left[e.ID] = true, true
+		names = append(names, e.Desc+" "+e.Tag)
 	}
 	return names, nil
 }

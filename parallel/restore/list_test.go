@@ -32,20 +32,22 @@ func names(toc *pgarchive.TOC, ids []pgarchive.DumpID) (list []string) {
 	return list
 }
 
+// onlyOwner has the owner do everything.
+func onlyOwner(*pgarchive.Entry) bool { return false }
+
 func TestRounds_Kitchen(t *testing.T) {
 	for _, v := range versions {
 		toc := kitchen(t, v)
 		left := map[pgarchive.DumpID]bool{toc.Entries[5].ID: true}
-		got := rounds(toc, left)
-		if len(got) != 2 {
-			t.Fatalf("%s: %d rounds", v, len(got))
+		got := rounds(toc, left, onlyOwner)
+		if kinds := fmt.Sprint(len(got), got[0].load, got[1].load, got[2].load, got[3].load, got[4].load, got[3].last, got[4].last); kinds != "5 true true false true false false true" {
+			t.Fatalf("%s: rounds %s", v, kinds)
 		}
-		if n := len(got[0]) + len(got[1]); n != len(toc.Entries)-1 {
+		if n := count(got); n != len(toc.Entries)-1 {
 			t.Errorf("%s: %d of %d entries", v, n, len(toc.Entries))
 		}
-		second := names(toc, got[1])
-		for _, want := range []string{"TRIGGER by_range parted", "FK CONSTRAINT refers_to_list refers_to_list_id_kind_fkey",
-			"EVENT TRIGGER ddl_off", "MATERIALIZED VIEW DATA mv_a"} {
+		second := names(toc, got[1].entries)
+		for _, want := range []string{"TRIGGER by_range parted", "FK CONSTRAINT refers_to_list refers_to_list_id_kind_fkey"} {
 			if !slices.Contains(second, want) {
 				t.Errorf("%s: %s is not in the second round: %q", v, want, second)
 			}
@@ -55,23 +57,75 @@ func TestRounds_Kitchen(t *testing.T) {
 				t.Errorf("%s: %s is in the second round", v, name)
 			}
 		}
+		if grants := names(toc, got[2].entries); !slices.Contains(grants, "ACL SCHEMA public") {
+			t.Errorf("%s: grants are %q", v, grants)
+		}
+		if views := names(toc, got[3].entries); !slices.Contains(views, "MATERIALIZED VIEW DATA mv_a") {
+			t.Errorf("%s: views are %q", v, views)
+		}
+		if last := names(toc, got[4].entries); !slices.Contains(last, "EVENT TRIGGER ddl_off") {
+			t.Errorf("%s: last come %q", v, last)
+		}
 		wantOrder(t, v, toc, got)
 	}
 }
 
+// TestRounds_KitchenOfTwo has a superuser and an owner who is none.
+func TestRounds_KitchenOfTwo(t *testing.T) {
+	for _, v := range versions {
+		toc := kitchen(t, v)
+		mappingsNeedServers(toc)
+		who := newReserved(toc, "plain")
+		got := rounds(toc, nil, func(e *pgarchive.Entry) bool { return who.doer(e) != byOwner })
+		if n := count(got); n != len(toc.Entries) {
+			t.Errorf("%s: %d of %d entries", v, n, len(toc.Entries))
+		}
+		if len(got) > 14 {
+			t.Errorf("%s: %d rounds", v, len(got))
+		}
+		wantOrder(t, v, toc, got)
+		var connecting []string
+		for _, now := range got {
+			if now.connecting {
+				connecting = append(connecting, names(toc, now.entries)...)
+			}
+		}
+		for _, want := range []string{"PROCEDURAL LANGUAGE pl Pantry", "FUNCTION base_int_in(cstring)", "TYPE base_int", "SHELL TYPE base_int", "TYPE shell_only",
+			"EVENT TRIGGER ddl_off", "AGGREGATE disc(double precision, anyelement)", "ACCESS METHOD pantry_heap",
+			"OPERATOR CLASS int_backwards", "TEXT SEARCH PARSER prs", "SERVER pantry server", "PUBLICATION pub_all",
+			"USER MAPPING USER MAPPING public SERVER pantry server", "ACL FUNCTION pg_ls_dir(text)", "ACL FUNCTION show_limit()"} {
+			if !slices.Contains(connecting, want) {
+				t.Errorf("%s: %s is left to the owner", v, want)
+			}
+		}
+		for _, want := range []string{"FUNCTION touch()", "TYPE mood", "TABLE other_heap", "PUBLICATION pub; some", "ACL TYPE mood", "AGGREGATE total(integer)"} {
+			if slices.Contains(connecting, want) {
+				t.Errorf("%s: %s is not left to the owner", v, want)
+			}
+		}
+	}
+}
+
+func count(rounds []round) (n int) {
+	for _, now := range rounds {
+		n += len(now.entries)
+	}
+	return n
+}
+
 // wantOrder fails the test if something comes before what it depends on.
-func wantOrder(t *testing.T, name string, toc *pgarchive.TOC, got [][]pgarchive.DumpID) {
+func wantOrder(t *testing.T, name string, toc *pgarchive.TOC, got []round) {
 	t.Helper()
-	round := map[pgarchive.DumpID]int{}
-	for i, ids := range got {
-		for _, id := range ids {
-			round[id] = i
+	number := map[pgarchive.DumpID]int{}
+	for i, now := range got {
+		for _, id := range now.entries {
+			number[id] = i
 		}
 	}
 	for i := range toc.Entries {
 		e := &toc.Entries[i]
 		for _, d := range e.Dependencies {
-			if round[d] > round[e.ID] {
+			if number[d] > number[e.ID] {
 				t.Errorf("%s: %s %s comes before what it needs", name, e.Desc, e.Tag)
 			}
 		}
@@ -80,10 +134,12 @@ func wantOrder(t *testing.T, name string, toc *pgarchive.TOC, got [][]pgarchive.
 
 func TestRounds_One(t *testing.T) {
 	toc := &pgarchive.TOC{Entries: []pgarchive.Entry{
-		{ID: 3, Desc: "TABLE"}, {ID: 1, Desc: "TABLE DATA", Dependencies: []pgarchive.DumpID{3}},
-		{ID: 2, Desc: "EVENT TRIGGER", Section: pgarchive.SectionPostData},
+		{ID: 3, Desc: "TABLE", Section: pgarchive.SectionPreData},
+		{ID: 1, Desc: "TABLE DATA", Section: pgarchive.SectionData, Dependencies: []pgarchive.DumpID{3}},
+		{ID: 4, Desc: "ACL", Section: pgarchive.SectionNone, Dependencies: []pgarchive.DumpID{3}},
+		{ID: 2, Desc: "INDEX", Section: pgarchive.SectionPostData},
 	}}
-	if got := fmt.Sprint(rounds(toc, nil)); got != "[[3 1 2]]" {
+	if got := fmt.Sprint(rounds(toc, nil, onlyOwner)); got != "[{false true false [3 1 2]} {false false false [4]}]" {
 		t.Error(got)
 	}
 }
@@ -100,14 +156,14 @@ func TestMakePlan_Kitchen(t *testing.T) {
 				t.Errorf("%s: extension %+v", v, x)
 			}
 		}
-		if lost, err := p.leaveSuperuserEntries(toc); err == nil {
+		if lost, err := p.leaveReserved(toc, newReserved(toc, "plain")); err == nil {
 			t.Errorf("%s: rows of other_heap are left out, and no error: %q", v, lost)
 		}
 		toc.Entries = slices.DeleteFunc(toc.Entries, func(e pgarchive.Entry) bool {
 			return e.Desc == pgarchive.DescTableData
 		})
 		p = makePlan(toc)
-		lost, err := p.leaveSuperuserEntries(toc)
+		lost, err := p.leaveReserved(toc, newReserved(toc, "plain"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,11 +198,12 @@ func TestMakePlan_Shapes(t *testing.T) {
 	if fmt.Sprint(p.extensions) != `[{uuid-ossp od"d COMMENT 1}]` || fmt.Sprint(p.schemas) != `[od"d]` || !p.unaccent || p.publicACL {
 		t.Errorf("%+v", p)
 	}
-	if lost, err := p.leaveSuperuserEntries(toc); err != nil || fmt.Sprint(lost) != "[ACCESS METHOD am TABLE t]" {
+	if lost, err := p.leaveReserved(toc, newReserved(toc, "plain")); err != nil || fmt.Sprint(lost) != "[ACCESS METHOD am TABLE t]" {
 		t.Errorf("%q, %v", lost, err)
 	}
 	toc.Entries = append(toc.Entries, pgarchive.Entry{ID: 8, Desc: pgarchive.DescTableData, Tag: "t", Dependencies: []pgarchive.DumpID{7}})
-	if lost, err := p.leaveSuperuserEntries(toc); err == nil {
+	p = makePlan(toc)
+	if lost, err := p.leaveReserved(toc, newReserved(toc, "plain")); err == nil {
 		t.Errorf("rows are left out, and no error: %q", lost)
 	}
 }

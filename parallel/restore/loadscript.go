@@ -16,8 +16,7 @@ import (
 // the data is run first; the data are loaded as they are read, over several
 // connections; all else comes last, in parallel. For the first and the last step
 // pg_restore gets a table of contents, so that all its rules and odx's own hold.
-// Work is a folder for those.
-func (r *run) loadScript(ctx context.Context, p *plan, work string) error {
+func (r *run) loadScript(ctx context.Context, p *plan) error {
 	c := r.source.script
 	if c.note != "" {
 		r.warn("%s", c.note)
@@ -25,8 +24,17 @@ func (r *run) loadScript(ctx context.Context, p *plan, work string) error {
 	if r.source.toc.Header.Version.AtLeast(pgarchive.Version16) && r.target.admin.Version < 170000 && r.tool.Version.Major < 17 {
 		r.warn("skipped: the script sets transaction_timeout, which this server does not know")
 	}
-	parts := cutTOC(r.source.toc)
-	if err := r.runPart(ctx, filepath.Join(work, "before"), p, parts.notBefore, nil); err != nil {
+	r.tables = map[tableKey]bool{}
+	for i := range r.source.toc.Entries {
+		if e := &r.source.toc.Entries[i]; e.Desc == pgarchive.DescTable {
+			r.tables[tableKey{e.Namespace.String, e.Tag}] = true
+		}
+	}
+	r.without = cutTOC(r.source.toc).notBefore
+	if err := r.writeTOC("before", nil); err != nil {
+		return fmt.Errorf("write the table of contents: %w", err)
+	}
+	if err := r.load(ctx, false); err != nil {
 		return err
 	}
 	r.step("objects made")
@@ -36,18 +44,37 @@ func (r *run) loadScript(ctx context.Context, p *plan, work string) error {
 	}
 	r.step("data loaded")
 	if c.places == nil { // the rest of the table of contents is known now
-		*p = makePlan(r.source.toc)
-		r.publicACL = p.publicACL
-		if err := r.leaveSuperuserEntries(p); err != nil {
+		if err := r.planAgain(ctx, p); err != nil {
 			return err
 		}
-		parts = cutTOC(r.source.toc)
+	}
+	r.without = cutTOC(r.source.toc).done
+	if err := r.writeTOC("after", sizes); err != nil {
+		return fmt.Errorf("write the table of contents: %w", err)
 	}
 	r.weights = weigh(r.source.toc, sizes)
 	r.Progress.Objects.Start(sum(r.weights.object))
 	stop := r.poll(ctx)
 	defer stop()
-	return r.runPart(ctx, filepath.Join(work, "after"), p, parts.done, sizes)
+	return r.load(ctx, false)
+}
+
+// planAgain plans what comes after the data of a script.
+func (r *run) planAgain(ctx context.Context, p *plan) error {
+	if err := r.checkGrantees(ctx, r.target.admin); err != nil {
+		return err
+	}
+	if err := r.checkTablespaces(ctx, r.target.admin); err != nil {
+		return err
+	}
+	s, err := r.Server.Open(ctx, r.target.temp, r.application())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	*p = makePlan(r.source.toc)
+	r.publicACL = p.publicACL
+	return r.planRounds(ctx, s, p)
 }
 
 // parts tells the steps of a restore apart.
@@ -75,29 +102,11 @@ func cutTOC(toc *pgarchive.TOC) parts {
 		if e.Section != pgarchive.SectionNone {
 			section = e.Section
 		}
-		isBefore := section == pgarchive.SectionPreData && e.Desc != "ACL"
+		isBefore := section == pgarchive.SectionPreData && !isACL(e.Desc)
 		p.notBefore[e.ID] = !isBefore
 		p.done[e.ID] = isBefore || e.HadDumper || e.Desc == pgarchive.DescBlobMetadata && groups[e.ID]
 	}
 	return p
-}
-
-// runPart has pg_restore run a part of the table of contents.
-func (r *run) runPart(ctx context.Context, dir string, p *plan, without map[pgarchive.DumpID]bool, sizes map[pgarchive.DumpID]int64) error {
-	left := make(map[pgarchive.DumpID]bool, len(without))
-	isEmpty := true
-	for i := range r.source.toc.Entries {
-		id := r.source.toc.Entries[i].ID
-		left[id] = p.left[id] || without[id]
-		isEmpty = isEmpty && left[id]
-	}
-	if isEmpty {
-		return nil
-	}
-	if err := r.writeTOC(dir, left, sizes); err != nil {
-		return fmt.Errorf("write the table of contents: %w", err)
-	}
-	return r.loadEntries(ctx, dir, dir, left)
 }
 
 // sizeUnit is what a byte of a stand-in for a data file stands for.
@@ -106,8 +115,9 @@ const sizeUnit = 1 << 10
 // writeTOC makes an archive without data for pg_restore. It builds the indexes
 // of large tables first if it sees large data files: so each has a stand-in,
 // with a hole in place of the data.
-func (r *run) writeTOC(dir string, left map[pgarchive.DumpID]bool, sizes map[pgarchive.DumpID]int64) error {
-	toc := r.tocForTool(left)
+func (r *run) writeTOC(name string, sizes map[pgarchive.DumpID]int64) error {
+	toc, dir := r.tocForTool(), filepath.Join(r.work, name)
+	r.source.dump = dir
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
@@ -142,7 +152,7 @@ const largeObjectGroup = "LARGE OBJECTS "
 // tocForTool gives the table of contents in a version that pg_restore reads. An
 // older one lacks nothing that is needed, but for the ACLs of groups of large
 // objects: those are left out, and named.
-func (r *run) tocForTool(left map[pgarchive.DumpID]bool) *pgarchive.TOC {
+func (r *run) tocForTool() *pgarchive.TOC {
 	toc := &pgarchive.TOC{Header: r.source.toc.Header, Entries: slices.Clone(r.source.toc.Entries)}
 	h := &toc.Header
 	h.Version = h.Version.ReadBy(r.tool.Version.Major)
@@ -152,8 +162,8 @@ func (r *run) tocForTool(left map[pgarchive.DumpID]bool) *pgarchive.TOC {
 		if e.HadDumper { // what a file says is no path of ours
 			e.File = fmt.Sprintf("%d.dat", e.ID)
 		}
-		if e.Desc == "ACL" && strings.HasPrefix(e.Tag, largeObjectGroup) && !h.Version.AtLeast(pgarchive.Version16) && !left[e.ID] {
-			left[e.ID] = true
+		if e.Desc == "ACL" && strings.HasPrefix(e.Tag, largeObjectGroup) && !h.Version.AtLeast(pgarchive.Version16) && !r.without[e.ID] {
+			r.without[e.ID] = true
 			r.warn("left out, only pg_restore 17 or newer can do it: grants on %s", strings.ToLower(e.Tag))
 		}
 	}

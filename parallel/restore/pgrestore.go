@@ -3,9 +3,6 @@ package restore
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,48 +12,23 @@ import (
 	"odx/parallel/pgtool"
 )
 
-// load fills the database.
-func (r *run) load(ctx context.Context, p *plan) error {
-	work, err := os.MkdirTemp("", TempPrefix+"list-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
-	if r.source.script != nil {
-		return r.loadScript(ctx, p, work)
-	}
-	stop := r.poll(ctx)
-	defer stop()
-	return r.loadEntries(ctx, work, r.source.dump, p.left)
-}
-
-// loadEntries has pg_restore run the entries of an archive that are not left
-// out. Work is a folder for its lists.
-func (r *run) loadEntries(ctx context.Context, work, archive string, left map[pgarchive.DumpID]bool) error {
-	for i, entries := range rounds(r.source.toc, left) {
-		list := filepath.Join(work, strconv.Itoa(i)+".list")
-		if err := writeList(list, entries); err != nil {
-			return fmt.Errorf("write the list of entries: %w", err)
-		}
-		if err := r.pgRestore(ctx, "--use-list="+list, archive); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *run) pgRestore(ctx context.Context, args ...string) error {
+func (r *run) pgRestore(ctx context.Context, now round, list string) error {
 	child, err := r.Server.Child(r.target.temp, r.application(), r.settings)
 	if err != nil {
 		return err
 	}
-	args = append([]string{"--jobs=" + strconv.Itoa(r.Jobs), "--no-owner", "--verbose", "--no-password",
-		"--dbname=" + child.DSN}, args...)
-	if r.role != "" {
+	args := []string{"--no-owner", "--verbose", "--no-password", "--dbname=" + child.DSN, "--use-list=" + list, r.source.dump}
+	if now.load {
+		args = append([]string{"--jobs=" + strconv.Itoa(r.Jobs)}, args...)
+	}
+	if r.role != "" && !now.connecting {
 		args = append([]string{"--role=" + r.role}, args...)
 	}
 	if r.NoPrivileges {
 		args = append([]string{"--no-privileges"}, args...)
+	}
+	if r.oneSpace {
+		args = append([]string{"--no-tablespaces"}, args...)
 	}
 	out := &pgRestoreOutput{run: r, major: r.tool.Version.Major}
 	ctx, out.stop = context.WithCancelCause(ctx)
@@ -69,7 +41,12 @@ func (r *run) pgRestore(ctx context.Context, args ...string) error {
 		Stderr: out.line,
 	})
 	r.report.Children.Add(usage)
-	return out.verdict(err)
+	if err = out.verdict(err); err == nil && !now.load {
+		for _, id := range now.entries { // with one job pg_restore does not say it
+			r.finished(id)
+		}
+	}
+	return err
 }
 
 // pgRestoreOutput reads what pg_restore --verbose says. It runs with LC_ALL=C,

@@ -42,7 +42,13 @@ func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, e
 	if t.owner != me {
 		r.role = t.owner
 	}
-	if r.super, err = t.checkRoles(ctx); err != nil {
+	if r.power, err = t.checkRoles(ctx); err != nil {
+		return l, err
+	}
+	if err := r.checkGrantees(ctx, admin); err != nil {
+		return l, err
+	}
+	if err := r.checkTablespaces(ctx, admin); err != nil {
 		return l, err
 	}
 	exists, err := databaseExists(ctx, admin, t.final)
@@ -116,9 +122,11 @@ func (r *run) createFilestore() error {
 		return nil
 	}
 	parent := filepath.Dir(r.Filestore)
-	if err := filestore.MakeParents(parent, r.give); err != nil {
+	made, err := filestore.MakeParents(parent, r.give)
+	if err != nil {
 		return fmt.Errorf("create the data folder: %w", err)
 	}
+	r.parents = made
 	if err := filestore.TryGive(parent, r.give); err != nil {
 		return fmt.Errorf("give the files to the owner of the data folder: %w", err)
 	}

@@ -10,9 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
 	"odx/parallel"
 	"odx/parallel/filestore"
 	"odx/parallel/odoo"
@@ -60,8 +59,9 @@ type Report struct {
 	Locale     string                 `json:"locale"`
 	Options    string                 `json:"session_settings"` // of pg_restore's sessions
 	Series     string                 `json:"odoo_series,omitempty"`
-	Added      []string               `json:"added"` // what the new database has and the dump had not
-	Reset      []string               `json:"reset"` // parameters given new values
+	Added      []string               `json:"added"`             // what the new database has and the dump had not
+	Superuser  []string               `json:"made_by_superuser"` // entries that only the connecting role might restore
+	Reset      []string               `json:"reset"`             // parameters given new values
 	Neutralize *odoo.NeutralizeReport `json:"neutralize,omitempty"`
 	Files      *FilesReport           `json:"files,omitempty"`
 	Seconds    Seconds                `json:"seconds"`
@@ -100,16 +100,23 @@ type run struct {
 	tool     pgtool.Tool
 	target   *target
 	role     string // for SET ROLE; "" if the connecting role owns the database
-	super    bool   // the connecting role is a superuser
+	power    power
 	settings string
 
-	publicACL bool // the archive has grants of its own on schema public
+	publicACL bool                      // the archive has grants of its own on schema public
+	rounds    []round                   // of pg_restore
+	without   map[pgarchive.DumpID]bool // entries of the rounds that are not for now; see loadScript
+	work      string                    // folder for what pg_restore is to read
+	tables    map[tableKey]bool         // that a script makes
+	oneSpace  bool                      // everything goes to the default tablespace
 
-	weights weights
-	session *server.Session       // in the new database, as the owner
-	files   *dumpfmt.PendingDir   // the filestore under construction
-	give    filestore.Permissions // owner and modes of its files
-	hook    func(string)          // called between two steps; set in tests
+	properties properties
+	weights    weights
+	session    *server.Session       // in the new database, as the owner
+	files      *dumpfmt.PendingDir   // the filestore under construction
+	parents    []string              // folders that were made for it
+	give       filestore.Permissions // owner and modes of its files
+	hook       func(string)          // called between two steps; set in tests
 
 	mu     sync.Mutex
 	report Report
@@ -129,7 +136,7 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 		r.Progress = &parallel.Progress{}
 	}
 	r.Jobs = max(r.Jobs, 1)
-	r.source, err = openSource(r.Source)
+	r.source, err = openSource(r.Source, r.Filestore != "")
 	defer r.source.close()
 	if err != nil {
 		return nil, err
@@ -146,17 +153,28 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, r.abortFilestore(err != nil)) }()
 	if err := r.createFilestore(); err != nil {
 		return nil, err
 	}
-	if r.files != nil {
-		defer func() { err = errors.Join(err, r.files.Abort()) }()
-	}
+	defer func() { os.RemoveAll(r.work) }() // only lists of what was restored
 	if err := r.fillDatabase(ctx, l); err != nil {
 		return nil, err
 	}
 	r.report.Seconds.Total = time.Since(began).Seconds()
 	return &r.report, nil
+}
+
+// abortFilestore removes the folder under construction, if it is one still,
+// and after a failure those that were made for it.
+func (r *run) abortFilestore(failed bool) (err error) {
+	if r.files != nil {
+		err = r.files.Abort()
+	}
+	if failed || err != nil {
+		err = errors.Join(err, filestore.RemoveParents(r.parents))
+	}
+	return err
 }
 
 // checkSource reads the backup before the server is touched.
@@ -201,6 +219,12 @@ func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 	if err := r.finish(ctx); err != nil {
 		return err
 	}
+	if err := r.loadLast(ctx); err != nil {
+		return err
+	}
+	if err := r.restoreSettings(ctx); err != nil {
+		return err
+	}
 	r.step("finished")
 	return r.publish(ctx)
 }
@@ -210,92 +234,19 @@ func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 func (r *run) dropTemp() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	err := r.target.drop(ctx)
+	err := DropTemp(ctx, r.Server, r.target.admin, r.target.temp)
 	if err == nil {
 		return nil
 	}
 	admin, openErr := r.Server.Open(ctx, r.Maint, r.application())
 	if openErr == nil {
 		defer admin.Close()
-		err = DropTemp(ctx, admin, r.target.temp)
+		err = DropTemp(ctx, r.Server, admin, r.target.temp)
 	}
 	if err != nil {
 		return &LeftoverError{Database: r.target.temp, Err: err}
 	}
 	return nil
-}
-
-// loadBoth loads the database and copies the filestore at the same time.
-func (r *run) loadBoth(ctx context.Context) error {
-	p := makePlan(r.source.toc)
-	r.publicACL = p.publicACL
-	if err := r.prepareTarget(ctx, &p); err != nil {
-		return err
-	}
-	r.Progress.SetPhase("restoring")
-	r.Progress.Database.Start(sum(r.weights.data))
-	r.Progress.Objects.Start(sum(r.weights.object))
-	began := time.Now()
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		err := r.load(gctx, &p)
-		r.report.Seconds.Load = time.Since(began).Seconds()
-		return err
-	})
-	if r.files != nil {
-		g.Go(func() error {
-			err := r.copyFilestore(gctx)
-			r.report.Seconds.Filestore = time.Since(began).Seconds()
-			return err
-		})
-	}
-	return g.Wait()
-}
-
-// prepareTarget opens the new database and makes in it what the owner may not.
-func (r *run) prepareTarget(ctx context.Context, p *plan) error {
-	s, err := r.Server.Open(ctx, r.target.temp, r.application())
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if err := r.createExtensions(ctx, s, p); err != nil {
-		return err
-	}
-	if err := r.leaveSuperuserEntries(p); err != nil {
-		return err
-	}
-	r.session, err = r.openTarget(ctx)
-	return err
-}
-
-// leaveSuperuserEntries takes off the list what the owner may not restore, and
-// names it.
-func (r *run) leaveSuperuserEntries(p *plan) error {
-	if r.role == "" && r.super {
-		return nil
-	}
-	names, err := p.leaveSuperuserEntries(r.source.toc)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		r.warnOnce("left out, only a superuser may own it: %s", name)
-	}
-	return nil
-}
-
-// openTarget opens a session in the new database as its owner.
-func (r *run) openTarget(ctx context.Context) (*server.Session, error) {
-	s, err := r.Server.Open(ctx, r.target.temp, r.application())
-	if err != nil || r.role == "" {
-		return s, err
-	}
-	if err := s.Exec(ctx, "SET ROLE "+quote(r.role)); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("become role %q: %w", r.role, err)
-	}
-	return s, nil
 }
 
 // publish puts filestore and database in place. The folder is renamed when
@@ -308,9 +259,8 @@ func (r *run) publish(ctx context.Context) error {
 			return fmt.Errorf("write the filestore to disk: %w", err)
 		}
 	}
-	_, comment := r.sourceSettings()
 	r.session.Close()
-	err := r.target.publish(ctx, comment, func() error {
+	err := r.target.publish(ctx, r.restoreProperties, func() error {
 		r.step("renamed")
 		if r.files == nil {
 			return nil

@@ -7,13 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
+	"odx/dumpfmt"
 	"odx/parallel/dump"
 	"odx/parallel/filestore"
 	"odx/parallel/pgcluster"
@@ -177,6 +180,7 @@ func (s *site) failAtEachStep(t *testing.T, backup string, steps []string) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
 				r := s.newRun(backup)
+				r.Filestore = filepath.Join(s.data, "made", "for it", "target")
 				met := false
 				r.hook = func(step string) {
 					if step != at {
@@ -256,16 +260,30 @@ func TestRun_TriggersStayQuiet(t *testing.T) {
 	}
 }
 
-// TestRun_Settings restores settings, comment and collation of the source, or
-// names them.
+// Queries for what is the database's own.
+const (
+	settingsOf = `SELECT string_agg(setrole::regrole || ' ' || c, E'\n' ORDER BY setrole, c) FROM pg_db_role_setting, unnest(setconfig) c
+		WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = '%s')`
+	propertiesOf = `SELECT concat_ws('|', datconnlimit, (SELECT string_agg(a::text, ',' ORDER BY a::text COLLATE "C") FROM unnest(datacl) a), shobj_description(oid, 'pg_database')) FROM pg_database WHERE datname = '%s'`
+)
+
+// TestRun_Settings restores settings, grants, comment and collation of the
+// source, or names them.
 func TestRun_Settings(t *testing.T) {
-	s := newSite(t, "")
-	s.exec(s.admin, "DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN")
+	for _, bin := range binDirs() {
+		t.Run(filepath.Base(filepath.Dir(bin)), func(t *testing.T) { testSettings(t, newSite(t, bin)) })
+	}
+}
+
+func testSettings(t *testing.T, s *site) {
+	s.exec(s.admin, "DROP ROLE IF EXISTS plain; DROP ROLE IF EXISTS maker; DROP ROLE IF EXISTS guest")
+	s.exec(s.admin, "CREATE ROLE plain LOGIN; CREATE ROLE maker LOGIN CREATEDB IN ROLE plain; CREATE ROLE guest")
 	backup := s.backup(`ALTER DATABASE source SET search_path = "$user", public, "odd, one"`, `ALTER DATABASE source SET work_mem = '7MB'`,
-		`ALTER DATABASE source SET "my.own" = 'it''s; x'`, `ALTER DATABASE source SET log_statement = 'all'`, `COMMENT ON DATABASE source IS 'it''s \mine'`)
-	settings := "SELECT string_agg(c, E'\\n' ORDER BY c) FROM pg_db_role_setting, unnest(setconfig) c WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = '%s')"
-	comment := "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'target'"
-	want := s.one(s.admin, fmt.Sprintf(settings, "source"))
+		`ALTER DATABASE source SET "my.own" = 'it''s; x'`, `ALTER DATABASE source SET log_statement = 'all'`, `COMMENT ON DATABASE source IS 'it''s \mine; ON DATABASE source'`,
+		`ALTER DATABASE source CONNECTION LIMIT 17`, `ALTER DATABASE source IS_TEMPLATE true`, `ALTER ROLE guest IN DATABASE source SET work_mem = '8MB'`,
+		`REVOKE CONNECT ON DATABASE source FROM PUBLIC`, `GRANT CONNECT, CREATE ON DATABASE source TO guest WITH GRANT OPTION`,
+		`SET ROLE guest`, `GRANT CREATE ON DATABASE source TO plain`, `RESET ROLE`)
+	want, wantProperties := s.one(s.admin, fmt.Sprintf(settingsOf, "source")), s.one(s.admin, fmt.Sprintf(propertiesOf, "source"))
 
 	r := s.newRun(backup)
 	r.Collation = CollationSource
@@ -273,27 +291,42 @@ func TestRun_Settings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.one(s.admin, fmt.Sprintf(settings, "target")); got != want {
+	if got := s.one(s.admin, fmt.Sprintf(settingsOf, "target")); got != want {
 		t.Errorf("settings\n%s\nwant\n%s", got, want)
 	}
-	if got := s.one(s.admin, comment); got != `it's \mine` {
-		t.Errorf("comment %s", got)
+	// A grant by somebody else than the owner is named.
+	wantProperties = strings.Replace(wantProperties, ",plain=C/guest", "", 1)
+	if got := s.one(s.admin, fmt.Sprintf(propertiesOf, "target")); got != wantProperties {
+		t.Errorf("properties %s, want %s", got, wantProperties)
+	}
+	text := strings.Join(report.Warnings, "\n")
+	if len(report.Warnings) != 2 || !strings.Contains(text, "IS_TEMPLATE") || !strings.Contains(text, "GRANT CREATE ON DATABASE source TO plain") {
+		t.Errorf("warnings: %s", text)
 	}
 	const collation = "SELECT datcollate || datctype FROM pg_database WHERE datname = "
-	if s.one(s.admin, collation+"'target'") != s.one(s.admin, collation+"'source'") || len(report.Warnings) != 0 {
-		t.Errorf("collation differs, or warnings: %q", report.Warnings)
+	if s.one(s.admin, collation+"'target'") != s.one(s.admin, collation+"'source'") {
+		t.Error("collation differs")
 	}
 	s.drop("target")
 
-	// A role that may not set all, and another collation: both are named.
+	// A role that may not set all, one that is gone, and another collation:
+	// all are named.
+	s.exec(s.admin, "ALTER DATABASE source IS_TEMPLATE false")
+	s.drop("source")
+	s.exec(s.admin, "DROP ROLE guest")
 	r = s.newRun(backup)
-	r.Owner, r.Filestore = "plain", ""
+	r.Server, r.Owner, r.Filestore = s.settings("maker"), "plain", ""
 	if report, err = r.do(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Join(report.Warnings, "\n")
-	if !strings.Contains(text, "log_statement") || !strings.Contains(text, "LC_COLLATE C,") {
-		t.Errorf("warnings: %s", text)
+	text = strings.Join(report.Warnings, "\n")
+	for _, name := range []string{"log_statement", "LC_COLLATE C,", "ALTER ROLE guest IN DATABASE", "TO guest WITH GRANT OPTION"} {
+		if !strings.Contains(text, name) {
+			t.Errorf("%s is not named: %s", name, text)
+		}
+	}
+	if got := s.one(s.admin, fmt.Sprintf(propertiesOf, "target")); !strings.HasPrefix(got, "17|=T/plain,") {
+		t.Errorf("properties: %s", got)
 	}
 	if got := s.one(s.admin, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'target'"); got != "plain" {
 		t.Errorf("owner %s", got)
@@ -380,5 +413,69 @@ func TestRun_OwnerOfFiles(t *testing.T) {
 	}
 	if err := r.files.Abort(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRun_FilestoreGone restores the database of a backup that has lost its
+// files, but only when told to leave them out.
+func TestRun_FilestoreGone(t *testing.T) {
+	s := newSite(t, "")
+	backup := s.backup()
+	if err := os.RemoveAll(filepath.Join(backup, dumpfmt.FilestoreDir)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.newRun(backup).do(t.Context()); !errors.Is(err, dumpfmt.ErrFormat) {
+		t.Errorf("error %v", err)
+	}
+	s.nothingLeft()
+	r := s.newRun(backup)
+	r.Filestore = ""
+	if _, err := r.do(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRun_TablespaceGone restores a table that was in a tablespace of its own
+// into the default one where there is no such, and into its own where there is.
+func TestRun_TablespaceGone(t *testing.T) {
+	s := newSite(t, "")
+	dir, err := os.MkdirTemp("", "odx-tmp-space-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		u, err := user.Lookup("postgres")
+		if err != nil {
+			t.Fatal(err)
+		}
+		uid, _ := strconv.Atoi(u.Uid)
+		if err := os.Chown(dir, uid, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.exec(s.admin, "CREATE TABLESPACE fast LOCATION '"+dir+"'")
+	backup := s.backup("CREATE TABLE quick (id int PRIMARY KEY USING INDEX TABLESPACE fast) TABLESPACE fast", "INSERT INTO quick VALUES (1)")
+	s.drop("source")
+	const where = "SELECT count(*) || ' ' || (SELECT string_agg(COALESCE(spcname, '-'), ' ') FROM pg_class c LEFT JOIN pg_tablespace t ON t.oid = reltablespace WHERE relname LIKE 'quick%') FROM quick"
+	for _, want := range []string{"1 fast fast", "1 - -"} {
+		r := s.newRun(backup)
+		r.Filestore = ""
+		report, err := r.do(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.one(s.connect("target"), where); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		named := slices.ContainsFunc(report.Warnings, func(w string) bool { return strings.Contains(w, "fast") })
+		if named != (want == "1 - -") {
+			t.Errorf("warnings: %q", report.Warnings)
+		}
+		s.drop("target")
+		s.exec(s.admin, "DROP TABLESPACE IF EXISTS fast")
 	}
 }

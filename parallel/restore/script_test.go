@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,20 +31,6 @@ func (s *site) program(name string, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// text gives pg_dump's text of a database.
-func (s *site) text(database string) string {
-	s.t.Helper()
-	args := []string{"--no-owner", "--dbname=" + s.DSN(database)}
-	if s.Major() != 13 {
-		args = append(args, "--restrict-key=x")
-	}
-	text, err := s.program("pg_dump", args...)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return text
-}
-
 // sortedRows gives a script with the rows of each COPY block sorted.
 func sortedRows(text string) string {
 	lines := strings.SplitAfter(text, "\n")
@@ -62,25 +47,19 @@ func sortedRows(text string) string {
 	return strings.Join(lines, "")
 }
 
-// firstDifference shows where two texts part.
-func firstDifference(a, b string) string {
-	if a == b {
+// difference shows where two texts part; "" if they are the same.
+func difference(got, want string) string {
+	if got == want {
 		return ""
 	}
-	la, lb := strings.Split(a, "\n"), strings.Split(b, "\n")
-	for i := range min(len(la), len(lb)) {
-		if la[i] != lb[i] {
-			return fmt.Sprintf("line %d: %.200q, want %.200q", i+1, la[i], lb[i])
-		}
-	}
-	return fmt.Sprintf("%d lines, want %d", len(la), len(lb))
+	return firstDifference(got, want)
 }
 
 // judge loads a script with psql into a database of that name, but for the one
 // setting that older servers do not know.
 func (s *site) judge(name string, script []byte) error {
 	s.t.Helper()
-	s.dropAll(name)
+	s.dropIfThere(name)
 	s.exec(s.admin, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'")
 	path := filepath.Join(s.t.TempDir(), "judge.sql")
 	if s.Major() < 17 {
@@ -93,28 +72,12 @@ func (s *site) judge(name string, script []byte) error {
 	return err
 }
 
-// dropAll drops a database, which a subscription would prevent.
-func (s *site) dropAll(name string) {
+// dropIfThere drops a database, also one with subscriptions.
+func (s *site) dropIfThere(name string) {
 	s.t.Helper()
-	if s.one(s.admin, "SELECT count(*) FROM pg_database WHERE datname = '"+name+"'") == "0" {
-		return
+	if s.one(s.admin, "SELECT count(*) FROM pg_database WHERE datname = '"+name+"'") != "0" {
+		s.dropAll(name)
 	}
-	c := s.connect(name)
-	rows, err := c.Query(context.Background(), "SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	subs, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, sub := range subs {
-		s.exec(c, "DROP SUBSCRIPTION "+pgx.Identifier{sub}.Sanitize())
-	}
-	if err := c.Close(context.Background()); err != nil {
-		s.t.Fatal(err)
-	}
-	s.drop(name)
 }
 
 func readGzip(t *testing.T, path string) []byte {
@@ -188,7 +151,7 @@ func TestRunScript_Fixtures(t *testing.T) {
 	}
 	for _, bin := range binDirs() {
 		s := newSite(t, bin)
-		t.Cleanup(func() { s.dropAll("judge"); s.dropAll("target") })
+		t.Cleanup(func() { s.dropIfThere("judge"); s.dropIfThere("target") })
 		s.makeKitchen()
 		loaded := 0
 		for _, path := range append(scripts, more...) {
@@ -241,7 +204,7 @@ func (s *site) sameAsPsql(path string) bool {
 	without := strings.Replace(path, "plain.sql.gz", "plain-noowner.sql.gz", 1)
 	judgeErr := s.judge("judge", withoutOwners(readGzip(t, without)))
 	for _, ordered := range []bool{false, true} {
-		s.dropAll("target")
+		s.dropIfThere("target")
 		r := s.newScriptRun(path)
 		r.Ordered = ordered
 		if !ordered { // the same in a zip
@@ -259,11 +222,11 @@ func (s *site) sameAsPsql(path string) bool {
 		if !ordered {
 			got, want = sortedRows(got), sortedRows(want)
 		}
-		if d := firstDifference(got, want); d != "" {
+		if d := difference(got, want); d != "" {
 			t.Errorf("ordered %t: %s", ordered, d)
 		}
 	}
-	s.dropAll("target")
+	s.dropIfThere("target")
 	return judgeErr == nil
 }
 
@@ -319,7 +282,7 @@ func TestRunScript_Wide(t *testing.T) {
 					if !ordered {
 						got, want = sortedRows(got), sortedRows(want)
 					}
-					if d := firstDifference(got, want); d != "" {
+					if d := difference(got, want); d != "" {
 						t.Error(d)
 					}
 					s.drop("target")

@@ -29,8 +29,8 @@ type source struct {
 	filestore string // folder; "" where the backup has none
 }
 
-// openSource finds out what lies at path.
-func openSource(path string) (*source, error) {
+// openSource finds out what lies at path, with or without the filestore.
+func openSource(path string, files bool) (*source, error) {
 	layout, err := dumpfmt.Detect(path)
 	if err != nil {
 		return nil, err
@@ -50,6 +50,11 @@ func openSource(path string) (*source, error) {
 	if layout == dumpfmt.LayoutFast || layout == dumpfmt.LayoutClickOdoo {
 		if err := s.readBeside(); err != nil {
 			return nil, err
+		}
+		if files {
+			if err := s.findFilestore(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if s.archive, err = pgarchive.Open(s.dump); err != nil {
@@ -97,6 +102,10 @@ func (s *source) readBeside() error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
+	return nil
+}
+
+func (s *source) findFilestore() error {
 	dir := filepath.Join(s.path, dumpfmt.FilestoreDir)
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		s.filestore = dir

@@ -1,0 +1,150 @@
+package restore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"odx/dumpfmt/pgarchive"
+	"odx/parallel/server"
+)
+
+// loadBoth loads the database and copies the filestore at the same time.
+func (r *run) loadBoth(ctx context.Context) error {
+	r.properties = readProperties(r.source.toc)
+	p := makePlan(r.source.toc)
+	r.publicACL = p.publicACL
+	if err := r.prepareTarget(ctx, &p); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", TempPrefix+"list-")
+	if err != nil {
+		return err
+	}
+	r.work = work // removed at the end of the run: loadLast needs it too
+	r.Progress.SetPhase("restoring")
+	r.Progress.Database.Start(sum(r.weights.data))
+	r.Progress.Objects.Start(sum(r.weights.object))
+	began := time.Now()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		err := r.loadDatabase(gctx, &p)
+		r.report.Seconds.Load = time.Since(began).Seconds()
+		return err
+	})
+	if r.files != nil {
+		g.Go(func() error {
+			err := r.copyFilestore(gctx)
+			r.report.Seconds.Filestore = time.Since(began).Seconds()
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// loadDatabase loads all but what comes last.
+func (r *run) loadDatabase(ctx context.Context, p *plan) error {
+	if r.source.script != nil {
+		return r.loadScript(ctx, p)
+	}
+	stop := r.poll(ctx)
+	defer stop()
+	return r.load(ctx, false)
+}
+
+// prepareTarget opens the new database and makes in it what the owner may not.
+func (r *run) prepareTarget(ctx context.Context, p *plan) error {
+	s, err := r.Server.Open(ctx, r.target.temp, r.application())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := r.createExtensions(ctx, s, p); err != nil {
+		return err
+	}
+	if err := r.planRounds(ctx, s, p); err != nil {
+		return err
+	}
+	r.session, err = r.openTarget(ctx)
+	return err
+}
+
+// planRounds decides who restores which entry when, and names what nobody may
+// restore.
+func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error {
+	toc := r.source.toc
+	mappingsNeedServers(toc)
+	who, err := findReserved(ctx, s, toc, r.target.owner)
+	if err != nil {
+		return err
+	}
+	if r.power == noSuperuser {
+		names, err := p.leaveReserved(toc, who)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			r.warnOnce("left out, only a superuser may restore it: %s", name)
+		}
+	}
+	r.rounds = rounds(toc, p.left, func(e *pgarchive.Entry) bool {
+		return r.power == superuserConnecting && who.doer(e) != byOwner
+	})
+	r.report.Superuser = nil // a script is planned twice
+	for i := range toc.Entries {
+		e := &toc.Entries[i]
+		if r.power == superuserConnecting && !p.left[e.ID] && !isNote(e.Desc) && who.doer(e) == bySuperuser {
+			r.report.Superuser = append(r.report.Superuser, e.Desc+" "+e.Tag)
+		}
+	}
+	return nil
+}
+
+// loadLast restores what must not be there while odx works in the database.
+func (r *run) loadLast(ctx context.Context) error {
+	began := time.Now()
+	err := r.load(ctx, true)
+	r.report.Seconds.Load += time.Since(began).Seconds()
+	return err
+}
+
+// openTarget opens a session in the new database as its owner.
+func (r *run) openTarget(ctx context.Context) (*server.Session, error) {
+	s, err := r.Server.Open(ctx, r.target.temp, r.application())
+	if err != nil || r.role == "" {
+		return s, err
+	}
+	if err := s.Exec(ctx, "SET ROLE "+quote(r.role)); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("become role %q: %w", r.role, err)
+	}
+	return s, nil
+}
+
+// load has pg_restore work through the rounds: the last ones, or those before.
+func (r *run) load(ctx context.Context, last bool) error {
+	for i, now := range r.rounds {
+		now.entries = slices.DeleteFunc(slices.Clone(now.entries), func(id pgarchive.DumpID) bool { return r.without[id] })
+		if now.last != last || len(now.entries) == 0 {
+			continue
+		}
+		path := filepath.Join(r.work, fmt.Sprintf("%s-%d.list", filepath.Base(r.source.dump), i))
+		if err := writeList(path, now.entries); err != nil {
+			return fmt.Errorf("write the list of entries: %w", err)
+		}
+		if err := r.pgRestore(ctx, now, path); err != nil {
+			return err
+		}
+		if now.connecting {
+			if err := r.handOver(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
