@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,6 +31,11 @@ type Options struct {
 	Manifest  string // of a zip: file of the manifest; "" takes the source's own
 	Sidecar   bool   // of a zip: odx's own members, which give the source back
 	Check     bool   // from or to a zip: compare all of the result with the source
+
+	// Of a zip that is made of a backup as part of making it:
+	Out     io.Writer                     // where it is written; nil for Target
+	Consume bool                          // data files are removed when they are in the zip, and files may vanish
+	Record  func(*Report) ([]byte, error) // gives odx.json when all files are in the zip; nil takes the source's own
 
 	Compression Compression // of data files
 	Recompress  bool        // of a foreign zip: also what the zip has compressed in a way that data files can have

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -12,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/klauspost/compress/flate"
-
 	"odx/dumpfmt"
 	"odx/dumpfmt/deflate"
 	"odx/dumpfmt/odoozip"
@@ -23,11 +20,12 @@ import (
 // cutter makes the files of an archive again from the places in dump.sql's
 // data, without inflating what was joined in.
 type cutter struct {
-	ctx  context.Context
-	c    *conversion
-	zip  *odoozip.Reader
-	dump *io.SectionReader // dump.sql's data
-	dir  string
+	ctx    context.Context
+	c      *conversion
+	zip    *odoozip.Reader
+	script *odoozip.Member   // dump.sql
+	dump   *io.SectionReader // dump.sql's data
+	dir    string
 }
 
 // file makes one file, and fails if it is not the one that was joined.
@@ -106,24 +104,18 @@ func (c *cutter) cut(w io.Writer, part deflate.Part) error {
 
 // text inflates a part and compresses it as the file was.
 func (c *cutter) text(w io.Writer, place *odoozip.FilePlace) error {
-	part := io.NewSectionReader(c.dump, place.Text.Offset, place.Text.Size)
-	// A part has no final block.
-	in := flate.NewReader(io.MultiReader(part, newFinalBlock()))
+	in, err := c.zip.OpenText(c.script, place)
+	if err != nil {
+		return err
+	}
 	defer in.Close()
 	out, err := compressionOf(place.Name).newEncoder(1)
 	if err != nil {
 		return err
 	}
 	out.Reset(w)
-	sum := newCRCWriter(out)
-	n, err := io.Copy(sum, &source{ctx: c.ctx, r: in, meter: noMeter{}})
-	if err = errors.Join(err, out.Close()); err != nil {
-		return err
-	}
-	if n != place.Text.Length || sum.crc != place.Text.CRC {
-		return &dumpfmt.FormatError{Path: odoozip.DumpName, Offset: -1, Field: "data of " + place.Name, Err: errors.New("wrong CRC-32: the zip is damaged")}
-	}
-	return nil
+	_, err = io.Copy(out, &source{ctx: c.ctx, r: in, meter: noMeter{}})
+	return errors.Join(err, out.Close())
 }
 
 // compressionOf tells from the suffix of its name how a file is compressed.
@@ -135,9 +127,6 @@ func compressionOf(name string) Compression {
 	}
 	return Compression{}
 }
-
-// newFinalBlock reads as the block that ends a deflate stream.
-func newFinalBlock() io.Reader { return bytes.NewReader([]byte{3, 0}) }
 
 // stored copies a file that is a member of its own.
 func (c *cutter) stored(w io.Writer, name string) error {

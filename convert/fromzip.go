@@ -3,7 +3,6 @@ package convert
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -80,47 +79,17 @@ func openZip(path string) (z *odoozip.Reader, dump *odoozip.Member, f *os.File, 
 	if z, err = odoozip.NewReader(f, info.Size(), filepath.Base(path)); err != nil {
 		return nil, nil, f, err
 	}
-	if dump = z.Find(odoozip.DumpName); dump == nil {
-		err = &dumpfmt.FormatError{Path: path, Offset: -1, Err: errors.New("no dump.sql in it: not a zip of Odoo's")}
-	}
+	dump, err = z.Dump()
 	return z, dump, f, err
 }
 
 // findPlaces looks for odx's own members, and whether they are to be used.
-func (u *unzipping) findPlaces() error {
-	m := u.zip.Find(odoozip.PlacesName)
-	if m == nil {
-		return nil
+func (u *unzipping) findPlaces() (err error) {
+	var note string
+	if u.places, note, err = u.zip.FindPlaces(u.dump); note != "" {
+		u.c.note("%s", note)
 	}
-	data, err := readMember(u.zip, m, odoozip.MaxPlaces)
-	if err != nil {
-		return err
-	}
-	places, err := odoozip.ParsePlaces(data)
-	switch {
-	case errors.Is(err, dumpfmt.ErrUnsupported):
-		u.c.note("odx's own members were written by a newer odx and are not used")
-	case err != nil:
-		return err
-	case places.Size != u.dump.Size || places.CRC != u.dump.CRC || places.Length != u.dump.Length || u.dump.Method != odoozip.Deflate:
-		u.c.note("dump.sql was changed since odx wrote the zip: odx's own members do not fit it and are not used")
-	default:
-		u.places = places
-	}
-	return nil
-}
-
-// readMember reads a member that is held in memory.
-func readMember(z *odoozip.Reader, m *odoozip.Member, limit int64) ([]byte, error) {
-	if m.Length > limit {
-		return nil, &dumpfmt.FormatError{Path: m.Name, Offset: -1, Err: fmt.Errorf("%d bytes, more than the %d that are read", m.Length, limit)}
-	}
-	r, err := z.Open(m)
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(r)
-	return data, errors.Join(err, r.Close())
+	return err
 }
 
 // run makes the archive while the other members are extracted.
@@ -144,7 +113,7 @@ func (u *unzipping) run(ctx context.Context, dir string) error {
 		}
 		return u.rebuild(gctx, dir, zipRecord)
 	})
-	g.Go(func() error { return extract(gctx, u.zip, dir, extractions, u.c.Jobs, u.c.Meter) })
+	g.Go(func() error { return u.extract(gctx, dir, extractions) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -159,11 +128,18 @@ func (u *unzipping) run(ctx context.Context, dir string) error {
 	return writeFile(dir, dumpfmt.RecordFile, data)
 }
 
-func (u *unzipping) countFiles(extractions []extraction) {
+// extract writes members into files of the folder.
+func (u *unzipping) extract(ctx context.Context, dir string, list []odoozip.Extraction) error {
+	return odoozip.Extract(ctx, u.zip, dir, list, odoozip.ExtractOptions{
+		Jobs: u.c.Jobs, Done: func(m *odoozip.Member) { u.c.Meter.Add(m.Size) },
+	})
+}
+
+func (u *unzipping) countFiles(extractions []odoozip.Extraction) {
 	for _, x := range extractions {
-		if x.member.Kind == odoozip.KindFilestore && !x.member.Hidden {
+		if x.Member.Kind == odoozip.KindFilestore && !x.Member.Hidden {
 			u.c.report.Files++
-			u.c.report.FileBytes += x.member.Length
+			u.c.report.FileBytes += x.Member.Length
 		}
 	}
 }
@@ -245,7 +221,7 @@ func (u *unzipping) cut(ctx context.Context, dir string) error {
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(u.c.Jobs)
-	c := &cutter{ctx: gctx, c: u.c, zip: u.zip, dump: raw, dir: filepath.Join(dir, dumpfmt.ArchiveDir)}
+	c := &cutter{ctx: gctx, c: u.c, zip: u.zip, script: u.dump, dump: raw, dir: filepath.Join(dir, dumpfmt.ArchiveDir)}
 	digests := make([]dumpfmt.FileDigest, len(u.places.Files))
 	for i := range u.places.Files {
 		g.Go(func() (err error) {
@@ -271,14 +247,14 @@ func (u *unzipping) cut(ctx context.Context, dir string) error {
 // restoreRecord puts odx.json and what was kept back. Where data files had to
 // be compressed anew, their digests are new as well.
 func (u *unzipping) restoreRecord(ctx context.Context, dir string, a *pgarchive.Archive, digests []dumpfmt.FileDigest) error {
-	var list []extraction
+	var list []odoozip.Extraction
 	for i := range u.zip.Members {
 		m := &u.zip.Members[i]
 		if rel, ok := strings.CutPrefix(m.Rel(), odoozip.OdxDir+dumpfmt.KeptDir+"/"); ok && m.Kind == odoozip.KindOdx {
-			list = append(list, extraction{m, dumpfmt.KeptDir + "/" + rel})
+			list = append(list, odoozip.Extraction{Member: m, Path: dumpfmt.KeptDir + "/" + rel})
 		}
 	}
-	if err := extract(ctx, u.zip, dir, list, 1, noMeter{}); err != nil {
+	if err := odoozip.Extract(ctx, u.zip, dir, list, odoozip.ExtractOptions{}); err != nil {
 		return err
 	}
 	m := u.zip.Find(odoozip.RecordName)
@@ -286,7 +262,7 @@ func (u *unzipping) restoreRecord(ctx context.Context, dir string, a *pgarchive.
 		u.record = u.newRecord(&rebuilt{toc: a.TOC, files: tocFirst(digests), compression: u.c.Compression.String()}, nil)
 		return nil
 	}
-	data, err := readMember(u.zip, m, odoozip.MaxPlaces)
+	data, err := u.zip.ReadMember(m, odoozip.MaxPlaces)
 	if err != nil {
 		return err
 	}

@@ -147,7 +147,7 @@ func (in *Inspection) readZip(ctx context.Context, path string) (err error) {
 	}
 	defer f.Close()
 	if m := z.Find(odoozip.ManifestName); m != nil {
-		if in.Manifest, err = readMember(z, m, maxManifest); err != nil {
+		if in.Manifest, err = z.ReadMember(m, maxManifest); err != nil {
 			return err
 		}
 		if in.manifest, err = dumpfmt.ParseManifest(in.Manifest); err != nil {
@@ -179,9 +179,9 @@ const maxManifest = 64 << 20
 // sizer is a sink that counts the bytes of each entry.
 type sizer map[pgarchive.DumpID]int64
 
-func (s sizer) Table(id pgarchive.DumpID, _ int64) (io.WriteCloser, error) {
-	s[id] = 0
-	return entrySizer{s, id}, nil
+func (s sizer) Table(e *pgarchive.Entry, _ int64) (io.WriteCloser, error) {
+	s[e.ID] = 0
+	return entrySizer{s, e.ID}, nil
 }
 
 func (s sizer) LargeObject(id pgarchive.DumpID, _ uint32) (io.WriteCloser, error) {

@@ -34,6 +34,7 @@ type scriptJoiner struct {
 	// content is an error.
 	digests map[string]string
 	done    func(*pgarchive.Entry) // called when an entry's data are joined
+	consume bool                   // remove data files that are joined
 	places  *odoozip.Places        // where the data files are in the stream
 }
 
@@ -119,6 +120,9 @@ func (w *scriptJoiner) data(e *pgarchive.Entry, ahead *lookahead) error {
 		return fmt.Errorf("%s: %w", seen.name, err)
 	}
 	w.places.Files = append(w.places.Files, place)
+	if w.consume {
+		return os.Remove(filepath.Join(w.archive.Path(), seen.name))
+	}
 	return nil
 }
 

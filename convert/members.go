@@ -27,7 +27,7 @@ type keptMember struct {
 // placeMembers decides which file of the backup each member becomes. Regular
 // tells that a zip of the same members in the same order would be made without
 // a list of them.
-func placeMembers(z *odoozip.Reader, withOdx bool) (list []keptMember, extractions []extraction, regular bool) {
+func placeMembers(z *odoozip.Reader, withOdx bool) (list []keptMember, extractions []odoozip.Extraction, regular bool) {
 	regular = z.Top == ""
 	taken := map[string]bool{}
 	last := ""
@@ -42,7 +42,7 @@ func placeMembers(z *odoozip.Reader, withOdx bool) (list []keptMember, extractio
 		case m.Kind == odoozip.KindDirectory:
 			regular = false
 			if strings.HasPrefix(name, odoozip.FilestoreDir) {
-				extractions = append(extractions, extraction{m, name})
+				extractions = append(extractions, odoozip.Extraction{Member: m, Path: name})
 			}
 		case m.Hidden, m.Kind == odoozip.KindOther, m.Kind == odoozip.KindOdx:
 			regular = false
@@ -51,7 +51,7 @@ func placeMembers(z *odoozip.Reader, withOdx bool) (list []keptMember, extractio
 			k.file = name // manifest.json, filestore/...
 		}
 		if k.file != "" {
-			extractions = append(extractions, extraction{m, k.file})
+			extractions = append(extractions, odoozip.Extraction{Member: m, Path: k.file})
 		}
 		if regular && last != "" && odoozip.Compare(last, name) >= 0 {
 			regular = false

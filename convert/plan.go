@@ -59,6 +59,8 @@ func NewPlan(source, target dumpfmt.Layout) (Plan, error) {
 		return p, p.refuse(fmt.Sprintf("odx writes no %s yet", target))
 	}
 	switch source {
+	case dumpfmt.LayoutPackedScript:
+		return p, p.refuse("unpack it first (gunzip)")
 	case dumpfmt.LayoutScript:
 		if toScript {
 			return p, p.refuse("it is a script already")

@@ -185,7 +185,7 @@ func (p *prover) places() error {
 	if m == nil {
 		return nil
 	}
-	data, err := readMember(p.z, m, odoozip.MaxPlaces)
+	data, err := p.z.ReadMember(m, odoozip.MaxPlaces)
 	if err != nil {
 		return err
 	}

@@ -139,15 +139,15 @@ type sink struct {
 	script   dumpfmt.ScriptRecord
 }
 
-func (s *sink) Table(id pgarchive.DumpID, offset int64) (io.WriteCloser, error) {
+func (s *sink) Table(e *pgarchive.Entry, offset int64) (io.WriteCloser, error) {
 	s.c.report.Tables++
 	s.c.Meter.Item()
-	if err := s.out.create(tableFile(id)); err != nil || s.split == nil {
+	if err := s.out.create(e.File); err != nil || s.split == nil {
 		return s.out, err
 	}
 	after, err := s.split.dataAt(offset)
 	s.script.SQL += after
-	s.script.Data = append(s.script.Data, dumpfmt.ScriptData{After: after, Entry: int32(id)})
+	s.script.Data = append(s.script.Data, dumpfmt.ScriptData{After: after, Entry: int32(e.ID)})
 	return &splitTable{dataFile: s.out, split: s.split, deflated: s.deflated, offset: offset}, err
 }
 

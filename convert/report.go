@@ -8,18 +8,19 @@ type Report struct {
 	TargetLayout string   `json:"target_layout"`
 	Steps        []string `json:"steps"`
 
-	PgDump       string `json:"pg_dump"` // version text of the pg_dump that made the dump
-	Server       string `json:"server"`  // version text of the server
-	Entries      int    `json:"entries"`
-	Tables       int64  `json:"tables"` // with data
-	LargeObjects int64  `json:"large_objects"`
-	DataBytes    int64  `json:"data_bytes"`             // of tables and large objects, not compressed
-	ScriptBytes  int64  `json:"script_bytes,omitempty"` // of dump.sql in a zip
-	Files        int64  `json:"files,omitempty"`        // of the filestore
-	FileBytes    int64  `json:"file_bytes,omitempty"`
-	TargetBytes  int64  `json:"target_bytes"`
-	Compression  string `json:"compression,omitempty"`  // of an archive's data files
-	RestrictKey  string `json:"restrict_key,omitempty"` // of the script, read or written
+	PgDump       string   `json:"pg_dump"` // version text of the pg_dump that made the dump
+	Server       string   `json:"server"`  // version text of the server
+	Entries      int      `json:"entries"`
+	Tables       int64    `json:"tables"` // with data
+	LargeObjects int64    `json:"large_objects"`
+	DataBytes    int64    `json:"data_bytes"`             // of tables and large objects, not compressed
+	ScriptBytes  int64    `json:"script_bytes,omitempty"` // of dump.sql in a zip
+	Files        int64    `json:"files,omitempty"`        // of the filestore
+	FileBytes    int64    `json:"file_bytes,omitempty"`
+	Vanished     []string `json:"vanished,omitempty"` // files that were listed and then gone; not in Files
+	TargetBytes  int64    `json:"target_bytes"`
+	Compression  string   `json:"compression,omitempty"`  // of an archive's data files
+	RestrictKey  string   `json:"restrict_key,omitempty"` // of the script, read or written
 
 	Proof *Proof `json:"proof,omitempty"` // where Check was asked for
 

@@ -18,13 +18,20 @@ func (c *conversion) toZip(ctx context.Context, a *pgarchive.Archive) (err error
 	if err != nil {
 		return err
 	}
+	files, err := a.Files()
+	if err != nil {
+		return err
+	}
+	c.Meter.Start(total(sizes))
+	w := &zipWriter{src: src, c: c, sizes: sizes, files: files}
+	if c.Out != nil {
+		return w.write(ctx, c.Out)
+	}
 	f, err := dumpfmt.CreateFile(c.Target)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Abort()) }()
-	c.Meter.Start(total(sizes))
-	w := &zipWriter{src: src, c: c, sizes: sizes}
 	if err := w.write(ctx, f); err != nil {
 		return err
 	}

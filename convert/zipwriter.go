@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,7 +24,10 @@ type zipWriter struct {
 	src   *zipSource
 	c     *conversion
 	sizes map[pgarchive.DumpID]int64
+	files []pgarchive.File // of the archive
 
+	mu        sync.Mutex
+	vanished  []goneFile // in the order in which workers met them
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	z         *odoozip.Writer
@@ -137,8 +141,9 @@ func (w *zipWriter) joinDump(dump *odoozip.RawMember) error {
 	}
 	defer j.Abort()
 	joiner := &scriptJoiner{ctx: w.ctx, joiner: j, archive: w.src.archive, script: w.src.script, digests: w.src.digests,
-		places: &odoozip.Places{Format: odoozip.PlacesFormat},
-		done:   func(e *pgarchive.Entry) { w.c.Meter.Add(w.sizes[e.ID]); w.c.Meter.Item() }}
+		places:  &odoozip.Places{Format: odoozip.PlacesFormat},
+		consume: w.c.Consume,
+		done:    func(e *pgarchive.Entry) { w.c.Meter.Add(w.sizes[e.ID]); w.c.Meter.Item() }}
 	if err := joiner.join(w.c.Jobs); err != nil {
 		return err
 	}
@@ -208,7 +213,7 @@ func (w *zipWriter) addFile(root *os.Root, path, name string, info fs.FileInfo) 
 	w.c.report.Files++
 	w.c.report.FileBytes += info.Size()
 	return w.z.Add(odoozip.Header{Name: name, Modified: info.ModTime(), Length: info.Size()},
-		func() (io.ReadCloser, error) { return root.Open(path) })
+		func() (io.ReadCloser, error) { return w.open(root, path, name, info.Size()) })
 }
 
 // writeSidecar writes odx's own members: what gives the backup back byte for
@@ -219,10 +224,8 @@ func (w *zipWriter) writeSidecar(places *odoozip.Places) error {
 	for _, f := range places.Files {
 		joined[f.Name] = true
 	}
-	if w.src.record != nil {
-		if err := w.addBytes(w.top()+odoozip.RecordName, w.src.record); err != nil {
-			return err
-		}
+	if err := w.addRecord(); err != nil {
+		return err
 	}
 	if err := w.addArchiveFiles(joined, places); err != nil {
 		return err
@@ -241,11 +244,7 @@ func (w *zipWriter) writeSidecar(places *odoozip.Places) error {
 // have in a form that gives them back: the table of contents, and large objects
 // with their lists.
 func (w *zipWriter) addArchiveFiles(joined map[string]bool, places *odoozip.Places) error {
-	files, err := w.src.archive.Files()
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
+	for _, f := range w.files {
 		if joined[f.Name] {
 			continue
 		}

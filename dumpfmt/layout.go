@@ -2,6 +2,7 @@ package dumpfmt
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -15,13 +16,14 @@ type Layout int
 
 // The layouts that odx knows.
 const (
-	LayoutUnknown   Layout = iota
-	LayoutFast             // manifest.json, dump/, filestore/, odx.json
-	LayoutArchive          // a bare directory-format archive: toc.dat and data files
-	LayoutClickOdoo        // manifest.json, db.dump (custom format), filestore/
-	LayoutCustom           // a custom-format file, pg_dump -Fc
-	LayoutZip              // Odoo's standard zip
-	LayoutScript           // a plain script of pg_dump
+	LayoutUnknown      Layout = iota
+	LayoutFast                // manifest.json, dump/, filestore/, odx.json
+	LayoutArchive             // a bare directory-format archive: toc.dat and data files
+	LayoutClickOdoo           // manifest.json, db.dump (custom format), filestore/
+	LayoutCustom              // a custom-format file, pg_dump -Fc
+	LayoutZip                 // Odoo's standard zip
+	LayoutScript              // a plain script of pg_dump
+	LayoutPackedScript        // the same packed with gzip
 )
 
 // Names inside the layouts.
@@ -48,6 +50,8 @@ func (l Layout) String() string {
 		return "Odoo zip"
 	case LayoutScript:
 		return "SQL script"
+	case LayoutPackedScript:
+		return "SQL script packed with gzip"
 	}
 	return "unknown layout"
 }
@@ -134,11 +138,25 @@ func detectHead(head []byte) (Layout, error) {
 	case starts("PK\x03\x04"), starts("PK\x05\x06"):
 		return LayoutZip, nil
 	case starts("\x1f\x8b"):
-		return LayoutUnknown, fmt.Errorf("%w: packed with gzip; unpack it first (gunzip)", ErrUnsupported)
+		return detectPacked(head)
 	case hasLine(clusterTitle):
 		return LayoutUnknown, fmt.Errorf("%w: a script of pg_dumpall; odx takes those of pg_dump", ErrUnsupported)
 	case hasLine(scriptTitle), hasLine(strings.Replace(scriptTitle, "\n", "\r\n", 1)):
 		return LayoutScript, nil
 	}
 	return LayoutUnknown, errors.New("neither a custom-format dump (PGDMP), a zip nor a script of pg_dump")
+}
+
+// detectPacked tells what is packed in a gzip file that starts so.
+func detectPacked(head []byte) (Layout, error) {
+	z, err := gzip.NewReader(bytes.NewReader(head))
+	if err != nil {
+		return LayoutUnknown, fmt.Errorf("packed with gzip, and damaged: %w", err)
+	}
+	text := make([]byte, headSize)
+	n, _ := io.ReadFull(z, text) // the head of a file ends anywhere
+	if layout, err := detectHead(text[:n]); layout != LayoutScript || err != nil {
+		return LayoutUnknown, fmt.Errorf("%w: packed with gzip, and not a script of pg_dump; unpack it first (gunzip)", ErrUnsupported)
+	}
+	return LayoutPackedScript, nil
 }

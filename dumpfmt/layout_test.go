@@ -1,6 +1,8 @@
 package dumpfmt
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"io/fs"
 	"os"
@@ -8,6 +10,20 @@ import (
 	"strings"
 	"testing"
 )
+
+// packed gives a gzip file.
+func packed(t *testing.T, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
 
 func TestDetect_File(t *testing.T) {
 	const title = "--\n-- PostgreSQL database dump\n--\n\n"
@@ -25,7 +41,11 @@ func TestDetect_File(t *testing.T) {
 		{"script with carriage returns", strings.ReplaceAll(title, "\n", "\r\n"), LayoutScript, ""},
 		{"script of pg_dumpall", "--\n-- PostgreSQL database cluster dump\n--\n", LayoutUnknown, "pg_dumpall"},
 		{"title as data", "SELECT '-- PostgreSQL database dump\n", LayoutUnknown, "neither"},
-		{"script in gzip", "\x1f\x8b\x08", LayoutUnknown, "gunzip"},
+		{"script in gzip", packed(t, title+"SET x;\n"), LayoutPackedScript, ""},
+		{"long script in gzip", packed(t, title+strings.Repeat("SELECT 'x';\n", 1<<20)), LayoutPackedScript, ""},
+		{"gzip that is cut off", "\x1f\x8b\x08", LayoutUnknown, "damaged"},
+		{"custom format in gzip", packed(t, "PGDMP\x01\x0e"), LayoutUnknown, "gunzip"},
+		{"gzip in gzip", packed(t, packed(t, title)), LayoutUnknown, "gunzip"},
 		{"other script", "SELECT 1;\n", LayoutUnknown, "neither"},
 		{"empty", "", LayoutUnknown, "neither"},
 	}

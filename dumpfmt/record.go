@@ -100,6 +100,11 @@ func ReadRecord(path string) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ParseRecord(data, path)
+}
+
+// ParseRecord is ReadRecord of a content that was read. Path is for errors.
+func ParseRecord(data []byte, path string) (*Record, error) {
 	var r Record
 	if err := json.Unmarshal(data, &r); err != nil {
 		offset := int64(-1)

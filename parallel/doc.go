@@ -11,11 +11,12 @@
 //	     ├─ N filestore workers
 //	     └─ 1 digest worker    SHA-256 of each data file as it is finished
 //
-// which is N + 4 connections. A
-// restore has pg_restore's N connections, one of odx, and N filestore workers.
+// which is N + 4 connections. A restore has pg_restore's N connections, one of
+// odx, and N filestore workers; while rows of a zip are loaded, pg_restore's are
+// odx's own.
 //
-// Memory is a fixed part plus one buffer a worker; nothing is held per row,
-// per file or per attachment. Cancelling the context ends everything: children
+// Memory is a fixed part plus one buffer a worker, for rows of a zip three of
+// 4 MiB; nothing is held per row, per file or per attachment. Cancelling the context ends everything: children
 // get SIGTERM and, if they do not listen, SIGKILL; sessions are closed; what
 // was half made is removed.
 //

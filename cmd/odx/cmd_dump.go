@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
+	"odx/convert"
+	"odx/dumpfmt"
 	"odx/parallel"
 	"odx/parallel/dump"
 )
@@ -14,11 +15,16 @@ import (
 func newDumpCommand(ui *ui) *cli.Command {
 	return &cli.Command{
 		Name:      "dump",
-		Usage:     "dump a database and its filestore into a folder",
+		Usage:     "dump a database and its filestore into a folder or a zip",
 		ArgsUsage: "DBNAME TARGET",
-		Description: "DBNAME is a database or a connection URI; TARGET is a folder that does not exist yet.\n" +
-			"The folder holds manifest.json, dump/ (an archive that pg_restore reads), filestore/ and odx.json.\n\n" +
-			"   odx dump -c /etc/odoo/odoo.conf prod /backup/prod-monday --jobs 4\n\n" + exitCodes,
+		Description: "DBNAME is a database or a connection URI; TARGET is a folder or zip that does not exist yet.\n" +
+			"The folder holds manifest.json, dump/ (an archive that pg_restore reads), filestore/ and odx.json.\n" +
+			"A name that ends in .zip gives Odoo's standard zip instead, the one that odx convert makes of\n" +
+			"the folder; - writes it to standard output. The archive that it is made of lies beside the zip\n" +
+			"meanwhile (for -, in the folder for temporary files) and is removed piece by piece.\n\n" +
+			"   odx dump -c /etc/odoo/odoo.conf prod /backup/prod-monday --jobs 4\n" +
+			"   odx dump -c /etc/odoo/odoo.conf prod prod.zip\n" +
+			"   odx dump -c /etc/odoo/odoo.conf prod - | ssh backup 'cat > prod.zip'\n\n" + exitCodes,
 		Flags: join([]cli.Flag{
 			jobsFlag("of pg_dump"),
 			&cli.StringFlag{Name: "compress", Aliases: []string{"Z"}, Value: dump.DefaultCompress, Usage: "`METHOD[:LEVEL]` of the data files: none, gzip, and with pg_dump 16 or newer lz4 and zstd"},
@@ -34,7 +40,13 @@ func newDumpCommand(ui *ui) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return runDump(c.Context, o, ui)
+			if c.Args().Get(1) == standardOutput {
+				return runDumpToOutput(c.Context, o, ui)
+			}
+			if convert.TargetLayout(o.Target) == dumpfmt.LayoutZip {
+				o.Pack = packZip(o, nil)
+			}
+			return runDump(c.Context, o, o.Target, ui)
 		},
 	}
 }
@@ -58,7 +70,7 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 	if o.Jobs = c.Int("jobs"); o.Jobs < 1 {
 		return o, usagef("--jobs must be at least 1")
 	}
-	if o.Target, err = filepath.Abs(target); err != nil {
+	if o.Target, err = dumpTarget(target); err != nil {
 		return o, err
 	}
 	o.Server, o.Database, o.Finder = cn.settings, cn.database, cn.finder
@@ -68,12 +80,13 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 	o.Strict = c.Bool("strict")
 	o.Retries = max(c.Int("retries"), 0)
 	o.Environ, o.OdxVersion = os.Environ(), odxVersion()
+	o.Progress = &parallel.Progress{}
 	return o, nil
 }
 
-func runDump(ctx context.Context, o dump.Options, ui *ui) error {
+// runDump dumps. Shown is what people are told of the target.
+func runDump(ctx context.Context, o dump.Options, shown string, ui *ui) error {
 	keepPrivate()
-	o.Progress = &parallel.Progress{}
 	o.Warn = ui.warn
 	stop := ui.show(o.Progress)
 	report, err := dump.Run(ctx, o)
@@ -81,6 +94,7 @@ func runDump(ctx context.Context, o dump.Options, ui *ui) error {
 	if err != nil {
 		return err
 	}
+	report.Target = shown
 	if err := ui.report(report, report.Losses(), func() { ui.dumpSummary(report) }); err != nil {
 		return err
 	}

@@ -16,11 +16,13 @@ func newRestoreCommand(ui *ui) *cli.Command {
 		Name:      "restore",
 		Usage:     "restore a backup into a new database, with its filestore",
 		ArgsUsage: "SOURCE DBNAME",
-		Description: "SOURCE is a folder that odx dump made, a bare directory-format archive, a click-odoo\n" +
-			"folder or a custom-format .dump; it is only read. DBNAME must not exist.\n\n" +
+		Description: "SOURCE is a folder that odx dump made, Odoo's zip, a bare directory-format archive, a\n" +
+			"click-odoo folder, a custom-format .dump or a script (.sql, .sql.gz); it is only read.\n" +
+			"DBNAME must not exist. Of a zip or script nothing is unpacked first: the order of rows\n" +
+			"within a table may then differ from the source's, unless --ordered keeps it.\n\n" +
 			"   odx restore /backup/prod-monday staging --neutralize -c /etc/odoo/odoo.conf\n\n" + exitCodes,
 		Flags: join([]cli.Flag{
-			jobsFlag("of pg_restore"),
+			jobsFlag("that load the database"),
 			&cli.BoolFlag{Name: "copy", Usage: "give the database an identity of its own, as Odoo does for a copy (default)"},
 			&cli.BoolFlag{Name: "move", Usage: "keep the identity: the source will not be used any more"},
 			&cli.BoolFlag{Name: "reset-subscription", Usage: "forget the Enterprise subscription code"},
@@ -29,6 +31,7 @@ func newRestoreCommand(ui *ui) *cli.Command {
 			&cli.StringFlag{Name: "owner", Usage: "`ROLE` that is to own the database (default: db_user of odoo.conf, else the connecting role)"},
 			&cli.StringFlag{Name: "collation", Value: restore.CollationOdoo, Usage: "odoo (as Odoo creates databases), source, or the `NAME` of a locale"},
 			&cli.BoolFlag{Name: "no-privileges", Aliases: []string{"x", "no-acl"}, Usage: "leave the dump's GRANTs out"},
+			&cli.BoolFlag{Name: "ordered", Usage: "keep the order of rows when restoring a zip or script: one connection for each table"},
 			&cli.BoolFlag{Name: "analyze", Value: true, Usage: "gather statistics at the end (--analyze=false leaves it to autovacuum)"},
 		}, filestoreFlags(), connectionFlags(), outputFlags()),
 		Action: func(c *cli.Context) error {
@@ -47,6 +50,9 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	source, database, err := twoArguments(c)
 	if err != nil {
 		return o, err
+	}
+	if source == "-" {
+		return o, usagef("a backup cannot be read from standard input: a zip has its directory at its end, and parts of a backup are read more than once")
 	}
 	cn, err := resolveConnection(c, database)
 	if err != nil {
@@ -82,7 +88,7 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 		o.Addons = splitList(c.String("addons-path"))
 	}
 	o.Unaccent, o.HTTPPort = cn.conf.Unaccent, cn.conf.HTTPPort
-	o.Analyze = c.Bool("analyze")
+	o.Analyze, o.Ordered = c.Bool("analyze"), c.Bool("ordered")
 	o.Environ, o.OdxVersion = os.Environ(), odxVersion()
 	return o, nil
 }

@@ -29,7 +29,7 @@ func (w *world) nothingLeft(t *testing.T, dirs ...string) {
 			t.Fatal(err)
 		}
 		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), "odx-tmp-") || e.Name() == "backup" || e.Name() == "failed" {
+			if strings.HasPrefix(e.Name(), "odx-tmp-") || e.Name() == "backup" || e.Name() == "backup.zip" || e.Name() == "failed" {
 				t.Errorf("%s was left in %s", e.Name(), dir)
 			}
 		}
@@ -105,6 +105,14 @@ var (
 	backupOnce sync.Once
 	backupDir  string
 )
+
+// makeZip makes a zip of a backup, without odx's own members.
+func makeZip(t *testing.T, w *world, backup string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "backup.zip")
+	w.odx(t, "convert", backup, path, "--no-sidecar").want(t, exitOK)
+	return path
+}
 
 func TestDump_Refusals(t *testing.T) {
 	w := sharedWorld(t)
@@ -323,15 +331,22 @@ func TestInterrupt(t *testing.T) {
 	w := sharedWorld(t)
 	good := makeBackup(t, w)
 	dir := t.TempDir()
-	const moments = 9
 	for _, tc := range []struct {
-		name   string
-		args   []string
-		finish func()
+		name    string
+		moments int
+		args    []string
+		finish  func()
 	}{
-		{"dump", []string{"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data},
+		{"dump", 9, []string{"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data},
 			func() { remove(t, filepath.Join(dir, "backup")) }},
-		{"restore", []string{"restore", good, "failed", "--data-dir", w.data},
+		{"restore", 9, []string{"restore", good, "failed", "--data-dir", w.data},
+			func() {
+				w.exec(t, "postgres", "DROP DATABASE IF EXISTS failed WITH (FORCE)")
+				remove(t, w.filestore("failed"))
+			}},
+		{"dump of a zip", 5, []string{"dump", sourceDB, filepath.Join(dir, "backup.zip"), "--data-dir", w.data},
+			func() { remove(t, filepath.Join(dir, "backup.zip")) }},
+		{"restore of a zip", 5, []string{"restore", makeZip(t, w, good), "failed", "--data-dir", w.data},
 			func() {
 				w.exec(t, "postgres", "DROP DATABASE IF EXISTS failed WITH (FORCE)")
 				remove(t, w.filestore("failed"))
@@ -341,10 +356,10 @@ func TestInterrupt(t *testing.T) {
 		w.odx(t, tc.args...).want(t, exitOK)
 		whole := time.Since(began)
 		tc.finish()
-		for i := range moments {
+		for i := range tc.moments {
 			for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM}[i%2 : i%2+1] {
-				delay := whole * time.Duration(i) / moments
-				t.Run(fmt.Sprintf("%s %s after %d of %d", tc.name, sig, i, moments), func(t *testing.T) {
+				delay := whole * time.Duration(i) / time.Duration(tc.moments)
+				t.Run(fmt.Sprintf("%s %s after %d of %d", tc.name, sig, i, tc.moments), func(t *testing.T) {
 					if w.interrupt(t, sig, delay, tc.args...) == exitOK {
 						tc.finish()
 					}
@@ -389,6 +404,10 @@ func TestKilled(t *testing.T) {
 	w.kill(t, "COPY public.%", "dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data)
 	w.noProcesses(t) // whose queries would be taken for the restore's
 	w.kill(t, "COPY public.%", "restore", good, "failed", "--data-dir", w.data)
+	w.noProcesses(t)
+	w.kill(t, "COPY public.%", "restore", makeZip(t, w, good), "failed", "--data-dir", w.data)
+	w.noProcesses(t)
+	w.kill(t, "COPY public.%", "dump", sourceDB, filepath.Join(dir, "backup.zip"), "--data-dir", w.data)
 	w.noProcesses(t)
 	for _, e := range mustReadDir(t, dir) {
 		if !strings.HasPrefix(e, "odx-tmp-") {
@@ -490,6 +509,7 @@ func TestServerGone(t *testing.T) {
 	for _, args := range [][]string{
 		{"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data},
 		{"restore", good, "failed", "--data-dir", w.data},
+		{"restore", makeZip(t, shared, good), "failed", "--data-dir", w.data},
 	} {
 		cmd := w.command(t.Context(), args...)
 		var errs bytes.Buffer

@@ -24,6 +24,9 @@ func (u *ui) dumpSummary(r *dump.Report) {
 	u.say("odx: dumped %s in %s to %s", rec.Database.Name, seconds(r.Seconds.Total), r.Target)
 	u.say("     database   %s on the server, %s dumped in %s by %s",
 		bytesText(rec.Database.Bytes), bytesText(rec.Archive.Bytes), seconds(r.Seconds.Database), r.Tool)
+	if r.Seconds.Pack > 0 {
+		u.say("     zip        written in %s, with the filestore", seconds(r.Seconds.Pack))
+	}
 	if f := rec.Filestore; f != nil {
 		u.say("     filestore  %d files, %s in %s; guard against garbage collection: %s",
 			f.Files, bytesText(f.Bytes), seconds(r.Seconds.Filestore), f.GCGuard)

@@ -39,6 +39,12 @@ func newUI(stdout, stderr *os.File) *ui {
 	}
 }
 
+// dataToTerminal tells whether standard output is a terminal.
+func (u *ui) dataToTerminal() bool {
+	f, ok := u.stdout.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // configure reads the output flags of a command.
 func (u *ui) configure(c *cli.Context) {
 	u.json, u.quiet = c.Bool("json"), c.Bool("quiet")

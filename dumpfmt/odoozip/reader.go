@@ -2,10 +2,13 @@ package odoozip
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+
+	"odx/dumpfmt"
 )
 
 // A Reader reads a zip. It may be used from several goroutines at once.
@@ -65,6 +68,14 @@ func (r *Reader) Find(name string) *Member {
 		}
 	}
 	return nil
+}
+
+// Dump gives the member with the script. A zip without one is none of Odoo's.
+func (r *Reader) Dump() (*Member, error) {
+	if m := r.Find(DumpName); m != nil {
+		return m, nil
+	}
+	return nil, &dumpfmt.FormatError{Path: r.src.path, Offset: -1, Err: errors.New("no dump.sql in it: not a zip of Odoo's")}
 }
 
 // inside tells whether a member is in the folder on top.

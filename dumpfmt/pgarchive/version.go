@@ -47,6 +47,17 @@ func (v Version) hasRelKind() bool   { return v.AtLeast(Version16) }
 // BLOB METADATA and a BLOBS entry, rather than all in one BLOBS entry.
 func (v Version) groupsLargeObjects() bool { return v.AtLeast(Version16) }
 
+// ReadBy gives the newest version, not newer than v, that pg_restore of a major
+// release reads, 12 or newer.
+func (v Version) ReadBy(major int) Version {
+	for _, older := range []Version{v, Version15, Version14} {
+		if v.AtLeast(older) && older.needsMajor() <= major {
+			return older
+		}
+	}
+	return v
+}
+
 // needsMajor gives the oldest PostgreSQL major release whose pg_restore reads
 // archives of this version. It is never below 10, the oldest that odx uses.
 func (v Version) needsMajor() int {

@@ -38,8 +38,8 @@ type packedFile struct {
 
 func (f packedFile) Close() error { return errors.Join(f.Writer.Close(), f.file.Close()) }
 
-func (s *dirSink) Table(id pgarchive.DumpID, _ int64) (io.WriteCloser, error) {
-	return s.create(tableFile(id))
+func (s *dirSink) Table(e *pgarchive.Entry, _ int64) (io.WriteCloser, error) {
+	return s.create(e.File)
 }
 
 func (s *dirSink) LargeObject(_ pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {

@@ -149,15 +149,16 @@ func (b *builder) copyTable(it *item, blanks string) error {
 	}
 	start := b.piece.Offset - int64(len(blanks))
 	if b.is(sqlscript.Copy) {
+		it.entry.CopyStmt = pgarchive.Str(string(b.piece.Data))
 		start += int64(len(b.piece.Data))
 	}
-	w, err := b.sink.Table(it.entry.ID, start)
+	w, err := b.sink.Table(&it.entry, start)
 	if err != nil {
 		return err
 	}
 	switch {
 	case b.is(sqlscript.Copy) && blanks == "":
-		err = b.copyRows(it, w)
+		err = b.copyRows(w)
 	case b.is(sqlscript.Statement) && blanks == "":
 		err = b.copyInserts(it, w)
 	case !b.isOver() || blanks != "\n\n":
@@ -181,8 +182,7 @@ func (b *builder) switchesTriggers() bool {
 // dataEnd is what stands after the rows or statements of a table.
 const dataEnd = "\n\n"
 
-func (b *builder) copyRows(it *item, w io.Writer) error {
-	it.entry.CopyStmt = pgarchive.Str(string(b.piece.Data))
+func (b *builder) copyRows(w io.Writer) error {
 	if err := b.next(); err != nil {
 		return err
 	}

@@ -39,8 +39,8 @@ func (s *memorySink) open(name string) (io.WriteCloser, error) {
 	return &memoryStream{sink: s, name: name}, nil
 }
 
-func (s *memorySink) Table(id pgarchive.DumpID, _ int64) (io.WriteCloser, error) {
-	return s.open(fmt.Sprintf("table %d", id))
+func (s *memorySink) Table(e *pgarchive.Entry, _ int64) (io.WriteCloser, error) {
+	return s.open(fmt.Sprintf("table %d", e.ID))
 }
 
 func (s *memorySink) LargeObject(blobs pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {

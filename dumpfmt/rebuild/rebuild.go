@@ -1,6 +1,7 @@
 package rebuild
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -14,8 +15,10 @@ import (
 type Sink interface {
 	// Table starts the data of a TABLE DATA entry: what its data file holds,
 	// COPY text with its end mark or INSERT statements. That is also what the
-	// script has from this offset on, byte for byte.
-	Table(id pgarchive.DumpID, offset int64) (io.WriteCloser, error)
+	// script has from this offset on, byte for byte. Of INSERT statements each
+	// Write gets whole ones, and the empty lines after the last one. The entry
+	// is complete but for its dependencies, and valid during the call only.
+	Table(e *pgarchive.Entry, offset int64) (io.WriteCloser, error)
 	// LargeObject starts the content of a large object of a BLOBS entry.
 	LargeObject(blobs pgarchive.DumpID, oid uint32) (io.WriteCloser, error)
 }
@@ -95,6 +98,34 @@ func Read(r io.Reader, sink Sink, o Options) (*Result, error) {
 	if sink == nil {
 		sink = discard{}
 	}
+	b := newBuilder(r, sink, o)
+	if err := b.read(); err != nil {
+		return nil, err
+	}
+	return b.result(o)
+}
+
+// ReadHead reads a script as far as its first data, or to its end if it has
+// none, and gives the table of contents of that part: all that stands before
+// the data, with the dump IDs and dependencies that Read gives it. What it takes
+// from r beyond that is a buffer.
+func ReadHead(r io.Reader, o Options) (*Result, error) {
+	b := newBuilder(r, stopper{}, o)
+	if err := b.read(); err != nil && !errors.Is(err, errStop) {
+		return nil, err
+	}
+	return b.result(o)
+}
+
+// stopper is a sink that ends reading where data start.
+type stopper struct{}
+
+var errStop = errors.New("data start here")
+
+func (stopper) Table(*pgarchive.Entry, int64) (io.WriteCloser, error)        { return nil, errStop }
+func (stopper) LargeObject(pgarchive.DumpID, uint32) (io.WriteCloser, error) { return nil, errStop }
+
+func newBuilder(r io.Reader, sink Sink, o Options) *builder {
 	b := &builder{
 		script: script{sc: sqlscript.NewScanner(r, o.Name)},
 		sink:   sink,
@@ -105,16 +136,13 @@ func Read(r io.Reader, sink Sink, o Options) (*Result, error) {
 		schemas: map[string]bool{"-": true, "public": true, "pg_catalog": true, "information_schema": true},
 	}
 	b.frame.Printed = make(map[pgarchive.DumpID][]pgarchive.DumpID)
-	if err := b.read(); err != nil {
-		return nil, err
-	}
-	return b.result(o)
+	return b
 }
 
 // discard is a sink that keeps nothing.
 type discard struct{}
 
-func (discard) Table(pgarchive.DumpID, int64) (io.WriteCloser, error)        { return discard{}, nil }
+func (discard) Table(*pgarchive.Entry, int64) (io.WriteCloser, error)        { return discard{}, nil }
 func (discard) LargeObject(pgarchive.DumpID, uint32) (io.WriteCloser, error) { return discard{}, nil }
 func (discard) Write(p []byte) (int, error)                                  { return len(p), nil }
 func (discard) Close() error                                                 { return nil }

@@ -46,6 +46,11 @@ func (r *run) attempt(ctx context.Context, info odoo.Info, standby bool) error {
 		return err
 	}
 	r.step("snapshot read")
+	if r.Pack != nil {
+		if err := r.checkRoom(); err != nil {
+			return err
+		}
+	}
 	r.Progress.SetPhase("dumping")
 	err = r.inSnapshot(ctx, s, g, snapshot, sizes)
 	if errors.Is(err, ErrLockedOut) {
@@ -85,7 +90,7 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, snaps
 		if r.Filestore == "" {
 			return nil
 		}
-		if err := r.copyFilestore(wctx, g); err != nil {
+		if err := r.takeFilestore(wctx, g); err != nil {
 			return err
 		}
 		r.report.Seconds.Filestore = time.Since(began).Seconds()
@@ -98,7 +103,22 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, snaps
 	if err != nil {
 		return fmt.Errorf("digest the archive: %w", err)
 	}
-	return r.describeArchive(files)
+	if err := r.describeArchive(files); err != nil || r.Pack == nil {
+		return err
+	}
+	r.step("archive made")
+	return r.pack(ctx, g)
+}
+
+// takeFilestore copies the filestore, or looks at it where it is.
+func (r *run) takeFilestore(ctx context.Context, g *guard) error {
+	switch {
+	case r.Pack == nil:
+		return r.copyFilestore(ctx, g)
+	case r.Strict: // better known before the work than after it
+		return r.checkLive(ctx, g)
+	}
+	return nil
 }
 
 // copyFilestore copies the files and checks them against the snapshot's list.

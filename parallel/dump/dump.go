@@ -34,6 +34,10 @@ type Options struct {
 	Strict           bool          // missing files are an error, and nothing is left
 	Retries          int           // new tries after pg_dump was locked out
 
+	// Pack, if not nil, makes something else of the backup, at Target: the folder
+	// is removed in the end, and the filestore is not copied into it.
+	Pack func(context.Context, Packing) error
+
 	Progress *parallel.Progress // may be nil
 	Warn     func(string)       // called with each warning as it arises; may be nil
 }
@@ -61,6 +65,7 @@ type Report struct {
 type Seconds struct {
 	Database  float64 `json:"database"`
 	Filestore float64 `json:"filestore"`
+	Pack      float64 `json:"pack,omitempty"`
 	Total     float64 `json:"total"`
 }
 
@@ -105,20 +110,30 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	if err := r.attempts(ctx, info, standby); err != nil {
 		return nil, err
 	}
-	if err := r.checkLosses(); err != nil {
-		return nil, err
-	}
-	r.Progress.SetPhase("writing to disk")
-	if err := r.writeRecord(); err != nil {
-		return nil, err
-	}
-	if err := r.dir.Commit(); err != nil {
-		return nil, fmt.Errorf("put the backup in place: %w", err)
+	if r.Pack == nil {
+		if err := r.commit(); err != nil {
+			return nil, err
+		}
 	}
 	r.report.Target = r.Target
 	r.report.Record = r.record
 	r.report.Seconds.Total = time.Since(began).Seconds()
 	return &r.report, nil
+}
+
+// commit puts the folder in place.
+func (r *run) commit() error {
+	if err := r.checkLosses(); err != nil {
+		return err
+	}
+	r.Progress.SetPhase("writing to disk")
+	if err := r.writeRecord(); err != nil {
+		return err
+	}
+	if err := r.dir.Commit(); err != nil {
+		return fmt.Errorf("put the backup in place: %w", err)
+	}
+	return nil
 }
 
 // attempts makes the dump, again when somebody locked pg_dump out: the lock is

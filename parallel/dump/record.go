@@ -24,14 +24,19 @@ func (r *run) writeManifest(info odoo.Info, version int) error {
 }
 
 func (r *run) writeRecord() error {
-	r.record.Format = dumpfmt.RecordFormat
-	r.record.OdxVersion = r.OdxVersion
-	r.record.Finished = time.Now().UTC()
-	data, err := r.record.Encode()
+	data, err := r.encodeRecord()
 	if err != nil {
 		return err
 	}
 	return writeFile(filepath.Join(r.dir.Path(), dumpfmt.RecordFile), data)
+}
+
+// encodeRecord completes the record and gives the bytes of odx.json.
+func (r *run) encodeRecord() ([]byte, error) {
+	r.record.Format = dumpfmt.RecordFormat
+	r.record.OdxVersion = r.OdxVersion
+	r.record.Finished = time.Now().UTC()
+	return r.record.Encode()
 }
 
 func writeFile(path string, data []byte) (err error) {

@@ -107,6 +107,23 @@ func RemoveParents(made []string) error {
 	return nil
 }
 
+// Give sets owner and mode of an open file or folder that was just made.
+func (p Permissions) Give(f *os.File, isDir bool) error {
+	if p.UID >= 0 || p.GID >= 0 {
+		if err := f.Chown(p.UID, p.GID); err != nil {
+			return err
+		}
+	}
+	mode := p.FileMode
+	if isDir {
+		mode = p.DirMode
+	}
+	if mode == 0 {
+		return nil
+	}
+	return f.Chmod(mode)
+}
+
 // give sets owner and mode of a folder, which was made with mode 0700.
 func give(dir string, p Permissions) error {
 	if p.UID >= 0 || p.GID >= 0 {

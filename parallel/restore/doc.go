@@ -8,6 +8,10 @@
 // neutralized, analyzed and checked do both get their names, in one
 // transaction. Whatever fails before that removes both.
 //
+// A zip or a script is loaded as it is read, see loadScript: pg_restore runs
+// what stands before the data and what comes after them, of a table of contents
+// that is made of the script, and package pgload loads the data in between.
+//
 // Two roles take part. The connecting role creates the database and what only
 // a superuser may create: extensions and the volatility of unaccent, which odx
 // does itself, and C functions, foreign data wrappers, event triggers and the

@@ -31,7 +31,7 @@ func (r *run) checkGrantees(ctx context.Context, admin *server.Session) error {
 	err := admin.Do(func(c *pgx.Conn) error {
 		rows, err := c.Query(ctx, `SELECT name FROM unnest($1::text[]) name
 			WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name) ORDER BY 1`,
-			rolesOf(r.source.archive.TOC, !r.NoPrivileges))
+			rolesOf(r.source.toc, !r.NoPrivileges))
 		if err != nil {
 			return err
 		}

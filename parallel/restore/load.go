@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,21 +16,24 @@ import (
 
 // loadBoth loads the database and copies the filestore at the same time.
 func (r *run) loadBoth(ctx context.Context) error {
-	r.properties = readProperties(r.source.archive.TOC)
-	p := makePlan(r.source.archive.TOC)
+	r.properties = readProperties(r.source.toc)
+	p := makePlan(r.source.toc)
 	r.publicACL = p.publicACL
 	if err := r.prepareTarget(ctx, &p); err != nil {
 		return err
 	}
+	work, err := os.MkdirTemp("", TempPrefix+"list-")
+	if err != nil {
+		return err
+	}
+	r.work = work // removed at the end of the run: loadLast needs it too
 	r.Progress.SetPhase("restoring")
 	r.Progress.Database.Start(sum(r.weights.data))
 	r.Progress.Objects.Start(sum(r.weights.object))
 	began := time.Now()
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		stop := r.poll(gctx)
-		defer stop()
-		err := r.load(gctx, false)
+		err := r.loadDatabase(gctx, &p)
 		r.report.Seconds.Load = time.Since(began).Seconds()
 		return err
 	})
@@ -42,6 +45,16 @@ func (r *run) loadBoth(ctx context.Context) error {
 		})
 	}
 	return g.Wait()
+}
+
+// loadDatabase loads all but what comes last.
+func (r *run) loadDatabase(ctx context.Context, p *plan) error {
+	if r.source.script != nil {
+		return r.loadScript(ctx, p)
+	}
+	stop := r.poll(ctx)
+	defer stop()
+	return r.load(ctx, false)
 }
 
 // prepareTarget opens the new database and makes in it what the owner may not.
@@ -64,7 +77,7 @@ func (r *run) prepareTarget(ctx context.Context, p *plan) error {
 // planRounds decides who restores which entry when, and names what nobody may
 // restore.
 func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error {
-	toc := r.source.archive.TOC
+	toc := r.source.toc
 	mappingsNeedServers(toc)
 	who, err := findReserved(ctx, s, toc, r.target.owner)
 	if err != nil {
@@ -76,12 +89,13 @@ func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error 
 			return err
 		}
 		for _, name := range names {
-			r.warn("left out, only a superuser may restore it: %s", name)
+			r.warnOnce("left out, only a superuser may restore it: %s", name)
 		}
 	}
 	r.rounds = rounds(toc, p.left, func(e *pgarchive.Entry) bool {
 		return r.power == superuserConnecting && who.doer(e) != byOwner
 	})
+	r.report.Superuser = nil // a script is planned twice
 	for i := range toc.Entries {
 		e := &toc.Entries[i]
 		if r.power == superuserConnecting && !p.left[e.ID] && !isNote(e.Desc) && who.doer(e) == bySuperuser {
@@ -114,16 +128,12 @@ func (r *run) openTarget(ctx context.Context) (*server.Session, error) {
 
 // load has pg_restore work through the rounds: the last ones, or those before.
 func (r *run) load(ctx context.Context, last bool) error {
-	work, err := os.MkdirTemp("", TempPrefix+"list-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
 	for i, now := range r.rounds {
-		if now.last != last {
+		now.entries = slices.DeleteFunc(slices.Clone(now.entries), func(id pgarchive.DumpID) bool { return r.without[id] })
+		if now.last != last || len(now.entries) == 0 {
 			continue
 		}
-		path := filepath.Join(work, strconv.Itoa(i))
+		path := filepath.Join(r.work, fmt.Sprintf("%s-%d.list", filepath.Base(r.source.dump), i))
 		if err := writeList(path, now.entries); err != nil {
 			return fmt.Errorf("write the list of entries: %w", err)
 		}

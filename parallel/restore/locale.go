@@ -116,8 +116,8 @@ func (s *source) locale() (locale, bool) {
 		d := s.record.Database
 		return locale{provider: d.LocaleProvider, collate: d.Collate, ctype: d.Ctype, locale: d.Locale}, true
 	}
-	for i := range s.archive.TOC.Entries {
-		if e := &s.archive.TOC.Entries[i]; e.Desc == "DATABASE" {
+	for i := range s.toc.Entries {
+		if e := &s.toc.Entries[i]; e.Desc == "DATABASE" {
 			return parseLocale(e.Defn.String)
 		}
 	}

@@ -58,7 +58,7 @@ func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, e
 	if exists {
 		return l, fmt.Errorf("database %q %w", t.final, ErrExists)
 	}
-	if r.tool, err = r.Finder.PgRestore(ctx, r.source.archive.NeedsMajor(), admin.Major()); err != nil {
+	if r.tool, err = r.Finder.PgRestore(ctx, r.source.needsMajor(), admin.Major()); err != nil {
 		return l, err
 	}
 	if err := r.checkFilestore(); err != nil {
@@ -97,7 +97,7 @@ func (r *run) checkFilestore() (err error) {
 	if r.Filestore == "" {
 		return nil
 	}
-	if r.source.filestore == "" {
+	if !r.source.hasFilestore() {
 		r.warn("the backup has no filestore: attachments that are files will be missing")
 		r.Filestore = ""
 		return nil

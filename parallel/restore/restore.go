@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
 	"odx/parallel"
 	"odx/parallel/filestore"
 	"odx/parallel/odoo"
@@ -40,6 +41,7 @@ type Options struct {
 	Unaccent     bool     // odoo.conf says unaccent
 	HTTPPort     int      // for web.base.url of a copy
 	Analyze      bool
+	Ordered      bool // keep the order of rows; archives keep it anyway
 
 	Progress *parallel.Progress // may be nil
 	Warn     func(string)       // called with each warning as it arises; may be nil
@@ -81,6 +83,7 @@ type FilesReport struct {
 type Seconds struct {
 	Check     float64 `json:"check"`
 	Load      float64 `json:"load"`
+	Data      float64 `json:"data,omitempty"` // of Load: reading a script and loading its rows
 	Filestore float64 `json:"filestore"`
 	Finish    float64 `json:"finish"` // reset, neutralize
 	Analyze   float64 `json:"analyze"`
@@ -100,9 +103,12 @@ type run struct {
 	power    power
 	settings string
 
-	publicACL bool    // the archive has grants of its own on schema public
-	rounds    []round // of pg_restore
-	oneSpace  bool    // everything goes to the default tablespace
+	publicACL bool                      // the archive has grants of its own on schema public
+	rounds    []round                   // of pg_restore
+	without   map[pgarchive.DumpID]bool // entries of the rounds that are not for now; see loadScript
+	work      string                    // folder for what pg_restore is to read
+	tables    map[tableKey]bool         // that a script makes
+	oneSpace  bool                      // everything goes to the default tablespace
 
 	properties properties
 	weights    weights
@@ -130,7 +136,9 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 		r.Progress = &parallel.Progress{}
 	}
 	r.Jobs = max(r.Jobs, 1)
-	if r.source, err = openSource(r.Source, r.Filestore != ""); err != nil {
+	r.source, err = openSource(r.Source, r.Filestore != "")
+	defer r.source.close()
+	if err != nil {
 		return nil, err
 	}
 	if err := r.checkSource(ctx); err != nil {
@@ -149,6 +157,7 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	if err := r.createFilestore(); err != nil {
 		return nil, err
 	}
+	defer func() { os.RemoveAll(r.work) }() // only lists of what was restored
 	if err := r.fillDatabase(ctx, l); err != nil {
 		return nil, err
 	}
@@ -172,18 +181,21 @@ func (r *run) abortFilestore(failed bool) (err error) {
 func (r *run) checkSource(ctx context.Context) error {
 	r.Progress.SetPhase("checking the backup")
 	began := time.Now()
+	r.report.Source, r.report.Layout = r.Source, r.source.layout.String()
+	if r.source.archive == nil {
+		return nil // it is read once: what is wrong with it is found while it is loaded
+	}
 	sizes, err := r.source.archive.Sizes()
 	if err != nil {
 		return err
 	}
-	r.weights = weigh(r.source.archive.TOC, sizes)
+	r.weights = weigh(r.source.toc, sizes)
 	var done atomic.Int64
 	r.Progress.Database.Start(sum(r.weights.data))
 	stop := parallel.Every(ctx, time.Second/4, func() { r.Progress.Database.Set(done.Load(), 0) })
 	err = r.source.check(ctx, r.Jobs, &done)
 	stop()
 	r.report.Seconds.Check = time.Since(began).Seconds()
-	r.report.Source, r.report.Layout = r.Source, r.source.layout.String()
 	return err
 }
 

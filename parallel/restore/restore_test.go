@@ -166,10 +166,13 @@ func (s *site) nothingLeft() {
 var steps = []string{"database created", "loaded", "finished", "renamed"}
 
 // TestRun_FailsAtEachStep interrupts a restore at each step, or takes its
-// session away. Neither database nor folder is left.
+// sessions away. Neither database nor folder is left.
 func TestRun_FailsAtEachStep(t *testing.T) {
 	s := newSite(t, "")
-	backup := s.backup()
+	s.failAtEachStep(t, s.backup(), steps)
+}
+
+func (s *site) failAtEachStep(t *testing.T, backup string, steps []string) {
 	why := errors.New("interrupted")
 	for _, at := range steps {
 		for _, how := range []string{"interrupted", "session lost"} {

@@ -15,13 +15,16 @@ import (
 	"odx/dumpfmt/pgarchive"
 )
 
-// source is a backup that has been looked at. It holds no file open.
+// source is a backup that has been looked at. Its database is an archive or a
+// script. Who opened it closes it.
 type source struct {
 	path      string
 	layout    dumpfmt.Layout
-	archive   *pgarchive.Archive
-	dump      string          // what pg_restore is given: the archive's folder or file
-	record    *dumpfmt.Record // nil where there is no odx.json
+	toc       *pgarchive.TOC     // of a script at first only what stands before the data
+	archive   *pgarchive.Archive // nil if it is a script
+	dump      string             // what pg_restore is given: the archive's folder or file
+	script    *script            // nil if it is an archive
+	record    *dumpfmt.Record    // nil where there is no odx.json
 	manifest  *dumpfmt.Manifest
 	filestore string // folder; "" where the backup has none
 }
@@ -39,6 +42,8 @@ func openSource(path string, files bool) (*source, error) {
 	case dumpfmt.LayoutClickOdoo:
 		s.dump = filepath.Join(path, dumpfmt.ClickOdooDump)
 	case dumpfmt.LayoutArchive, dumpfmt.LayoutCustom:
+	case dumpfmt.LayoutZip, dumpfmt.LayoutScript, dumpfmt.LayoutPackedScript:
+		return s, s.openScript()
 	default:
 		return nil, fmt.Errorf("%s: restoring a %s is %w", path, layout, dumpfmt.ErrUnsupported)
 	}
@@ -55,7 +60,28 @@ func openSource(path string, files bool) (*source, error) {
 	if s.archive, err = pgarchive.Open(s.dump); err != nil {
 		return nil, err
 	}
+	s.toc = s.archive.TOC
 	return s, nil
+}
+
+// close closes what is open.
+func (s *source) close() {
+	if s != nil && s.script != nil {
+		s.script.close()
+	}
+}
+
+// needsMajor gives the oldest major release whose pg_restore can do it.
+func (s *source) needsMajor() int {
+	if s.archive == nil {
+		return 0 // the table of contents is written for the one that there is
+	}
+	return s.archive.NeedsMajor()
+}
+
+// hasFilestore tells whether the backup has files of a filestore.
+func (s *source) hasFilestore() bool {
+	return s.filestore != "" || s.script != nil && s.script.hasFilestore()
 }
 
 // readBeside reads what lies beside the archive.

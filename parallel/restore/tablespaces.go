@@ -20,7 +20,7 @@ func (r *run) checkTablespaces(ctx context.Context, admin *server.Session) error
 		rows, err := c.Query(ctx, `SELECT name FROM unnest($1::text[]) name WHERE NOT EXISTS (
 			SELECT FROM pg_catalog.pg_tablespace t WHERE t.spcname = name
 			AND pg_catalog.has_tablespace_privilege($2::text, t.oid, 'CREATE')) ORDER BY 1`,
-			tablespacesOf(r.source.archive.TOC), r.target.owner)
+			tablespacesOf(r.source.toc), r.target.owner)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"odx/convert"
+	"odx/dumpfmt"
+	"odx/parallel/dump"
+)
+
+// standardOutput is the target that stands for it.
+const standardOutput = "-"
+
+// dumpTarget gives the path of a dump; "" if it goes to standard output.
+func dumpTarget(target string) (string, error) {
+	switch convert.TargetLayout(target) {
+	case dumpfmt.LayoutScript, dumpfmt.LayoutCustom:
+		return "", usagef("target %q: odx dump makes a folder or a zip (.zip); odx convert makes a script of a folder", target)
+	}
+	if target == standardOutput {
+		return "", nil
+	}
+	return filepath.Abs(target)
+}
+
+// runDumpToOutput writes a zip to standard output, which then has nothing else.
+// The archive that it is made of is in the folder for temporary files.
+func runDumpToOutput(ctx context.Context, o dump.Options, ui *ui) (err error) {
+	switch {
+	case ui.json:
+		return usagef("--json writes its report to standard output, where the zip is to go")
+	case ui.dataToTerminal():
+		return usagef("standard output is a terminal, and a zip is no text: send it to a program or a file")
+	}
+	// A reader that went away is an error like others, after which nothing is
+	// left; by default the signal would end odx at once.
+	gone := make(chan os.Signal, 1)
+	signal.Notify(gone, syscall.SIGPIPE)
+	defer signal.Stop(gone)
+	work, err := os.MkdirTemp("", "odx-tmp-dump-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	o.Target = filepath.Join(work, "backup.zip")
+	o.Pack = packZip(o, ui.stdout)
+	return runDump(ctx, o, "standard output", ui)
+}
+
+// packZip makes a zip of a dump while the files of its filestore are kept from
+// being deleted: at the target, or written to out if that is not nil.
+func packZip(o dump.Options, out io.Writer) func(context.Context, dump.Packing) error {
+	return func(ctx context.Context, p dump.Packing) error {
+		_, err := convert.Run(ctx, convert.Options{
+			Source: p.Dir, Target: o.Target, TargetLayout: dumpfmt.LayoutZip, Filestore: p.Filestore, Sidecar: true,
+			Jobs: o.Jobs, OdxVersion: o.OdxVersion, Out: out, Consume: true, Meter: &o.Progress.Database,
+			Record: func(r *convert.Report) ([]byte, error) {
+				return p.Record(r.Files, r.FileBytes)
+			},
+		})
+		if err != nil && !errors.Is(err, dump.ErrFilesMissing) {
+			return fmt.Errorf("make the zip: %w", err)
+		}
+		return err
+	}
+}

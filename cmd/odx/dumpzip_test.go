@@ -1,0 +1,182 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"odx/bench"
+	"odx/parallel/dump"
+	"odx/parallel/restore"
+)
+
+// members reads a zip with Go's own reader, which checks every CRC-32. What
+// differs from one dump to the next is left out.
+func members(t *testing.T, path string) (names []string, texts map[string][]byte) {
+	t.Helper()
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	texts = map[string][]byte{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		switch f.Name {
+		case "dump.sql":
+			text = restrictLines.ReplaceAll(text, nil)
+		case "odx/odx.json", "odx/places.json", "odx/dump/toc.dat": // have times
+			text = nil
+		}
+		names = append(names, f.Name)
+		texts[f.Name] = text
+	}
+	return names, texts
+}
+
+var restrictLines = regexp.MustCompile(`(?m)^\\(un)?restrict [A-Za-z0-9]+\n`)
+
+// TestDumpZip makes a zip straight, to a file and to standard output. It is the
+// one that convert makes of the folder, and can be restored.
+func TestDumpZip(t *testing.T) {
+	w := sharedWorld(t)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	w.odx(t, "dump", sourceDB, at("folder"), "--data-dir", w.data).want(t, exitOK)
+	w.odx(t, "convert", at("folder"), at("converted.zip")).want(t, exitOK)
+	var d dump.Report
+	r := w.odx(t, "dump", sourceDB, at("straight.zip"), "--data-dir", w.data, "--json", "-j3")
+	r.want(t, exitOK)
+	r.report(t, &d)
+	if f := d.Record.Filestore; f == nil || f.Files == 0 || f.Missing != 0 || f.GCGuard != "held" || d.Target != at("straight.zip") {
+		t.Errorf("report %+v", d)
+	}
+	out, err := os.Create(at("out.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := w.command(t.Context(), "dump", sourceDB, "-", "--data-dir", w.data)
+	cmd.Stdout = out
+	finish(t, cmd).want(t, exitOK)
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantOnly(t, dir, "folder", "converted.zip", "straight.zip", "out.zip")
+	wantMode(t, at("straight.zip"), 0o600)
+	w.nothingLeft(t)
+
+	wantNames, want := members(t, at("converted.zip"))
+	for _, name := range []string{"straight.zip", "out.zip"} {
+		names, texts := members(t, at(name))
+		if !slices.Equal(names, wantNames) {
+			t.Errorf("%s: %d members, want %d, in the same order", name, len(names), len(wantNames))
+		}
+		for member, text := range want {
+			if !bytes.Equal(texts[member], text) {
+				t.Errorf("%s: %s differs", name, member)
+			}
+		}
+	}
+	w.drop(t, "rezipped")
+	var rr restore.Report
+	r = w.odx(t, "restore", at("out.zip"), "rezipped", "--move", "--owner", odooRole, "--data-dir", w.data, "--json", "--ordered")
+	r.want(t, exitOK)
+	r.report(t, &rr)
+	w.wantSame(t, sourceDB, "rezipped")
+	if err := bench.CompareTrees(w.filestore(sourceDB), w.filestore("rezipped")); err != nil {
+		t.Error(err)
+	}
+	wantRecord(t, at("straight.zip"), d.Record.Filestore.Files)
+	w.odx(t, "convert", at("straight.zip"), at("again"), "--check").want(t, exitOK)
+}
+
+// wantRecord makes sure that a zip's odx.json counts its files.
+func wantRecord(t *testing.T, path string, files int64) {
+	t.Helper()
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	r, err := z.Open("odx/odx.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var record struct {
+		Filestore struct {
+			Files int64 `json:"files"`
+		} `json:"filestore"`
+	}
+	if err := json.NewDecoder(r).Decode(&record); err != nil || record.Filestore.Files != files || files == 0 {
+		t.Errorf("odx.json has %d files, want %d; %v", record.Filestore.Files, files, err)
+	}
+}
+
+// TestDumpZip_Failures leaves nothing, or a zip that is said to lack files.
+func TestDumpZip_Failures(t *testing.T) {
+	w := sharedWorld(t)
+	dir := t.TempDir()
+	store := filepath.Join(t.TempDir(), "store")
+	if err := os.CopyFS(store, os.DirFS(w.filestore(sourceDB))); err != nil {
+		t.Fatal(err)
+	}
+	var name string
+	err := w.connect(t, sourceDB).QueryRow(t.Context(), `SELECT store_fname FROM ir_attachment WHERE store_fname <> '' ORDER BY 1 LIMIT 1`).Scan(&name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove(t, filepath.Join(store, name))
+	target := filepath.Join(dir, "backup.zip")
+	w.odx(t, "dump", sourceDB, target, "--filestore", store, "--strict").want(t, exitFailed, "missing", name)
+	w.odx(t, "dump", "no such database", target, "--data-dir", w.data).want(t, exitFailed, "does not exist")
+	w.odx(t, "dump", sourceDB, target+".sql", "--data-dir", w.data).want(t, exitUsage, "a folder or a zip")
+	w.odx(t, "dump", sourceDB, "-", "--data-dir", w.data, "--json").want(t, exitUsage, "standard output")
+	w.nothingLeft(t, dir)
+	wantOnly(t, dir)
+	w.brokenPipe(t)
+	w.odx(t, "dump", sourceDB, target, "--filestore", store).want(t, exitLosses, name)
+	before := readAll(t, target)
+	w.odx(t, "dump", sourceDB, target, "--filestore", store).want(t, exitFailed, "exists")
+	if !bytes.Equal(before, readAll(t, target)) {
+		t.Error("the zip that was there has been changed")
+	}
+	names, _ := members(t, target)
+	if slices.Contains(names, "filestore/"+name) || !slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "filestore/") }) {
+		t.Errorf("%d members", len(names))
+	}
+	wantOnly(t, dir, "backup.zip")
+}
+
+// brokenPipe dumps to a reader that has gone away. Nothing is left of the
+// archive that the zip is made of.
+func (w *world) brokenPipe(t *testing.T) {
+	t.Helper()
+	r, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	work := t.TempDir()
+	cmd := w.command(t.Context(), "dump", sourceDB, "-", "--data-dir", w.data)
+	cmd.Env = append(cmd.Env, "TMPDIR="+work)
+	cmd.Stdout = out
+	finish(t, cmd).want(t, exitFailed, "broken pipe")
+	wantOnly(t, work)
+}

@@ -1,0 +1,118 @@
+package dump
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"odx/dumpfmt"
+	"odx/parallel/filestore"
+)
+
+// Packing is a backup that is to become something else, such as a zip.
+type Packing struct {
+	// Dir is the folder with dump/, manifest.json and odx.json. Nobody else
+	// needs it: what is done with may be removed.
+	Dir string
+	// Filestore is the database's own folder, whose files are to be packed; ""
+	// if there are none. They are not deleted meanwhile, as far as Odoo's garbage
+	// collection can be kept away.
+	Filestore string
+	// Record gives odx.json when that many files and bytes have been packed. In
+	// strict mode it is an error if files are missing.
+	Record func(files, bytes int64) ([]byte, error)
+}
+
+// checkLive checks the snapshot's list against the database's own filestore.
+func (r *run) checkLive(ctx context.Context, g *guard) error {
+	list, err := os.Open(r.spoolFile())
+	if err != nil {
+		return err
+	}
+	defer list.Close()
+	check, err := filestore.Check(ctx, list, filestore.CheckOptions{Dir: r.Filestore, Jobs: r.Jobs})
+	if err != nil {
+		return fmt.Errorf("check the filestore: %w", err)
+	}
+	g.confirm(ctx, r.warn)
+	r.record.Filestore = filestoreRecord(filestore.Result{}, check, g.State())
+	return nil
+}
+
+// pack has the backup packed while the guard is watched.
+func (r *run) pack(ctx context.Context, g *guard) error {
+	if err := r.checkLosses(); err != nil {
+		return err
+	}
+	if err := r.writeRecord(); err != nil {
+		return err
+	}
+	r.Progress.SetPhase("writing the zip")
+	began := time.Now()
+	defer func() { r.report.Seconds.Pack = time.Since(began).Seconds() }()
+	work, wctx := errgroup.WithContext(ctx)
+	watching, packed := context.WithCancel(wctx)
+	work.Go(func() error { g.watch(watching, r.warn); return nil })
+	work.Go(func() error {
+		defer packed()
+		return r.Pack(wctx, Packing{Dir: r.dir.Path(), Filestore: r.Filestore, Record: func(files, bytes int64) ([]byte, error) {
+			return r.packedRecord(wctx, g, files, bytes)
+		}})
+	})
+	return work.Wait()
+}
+
+// packedRecord completes the record. The files are looked for after they were
+// packed: what is still there was there, unchanged, when it was read. One that
+// was deleted after that, because the guard was lost, counts as missing although
+// the backup has it.
+func (r *run) packedRecord(ctx context.Context, g *guard, files, bytes int64) ([]byte, error) {
+	if r.Filestore != "" {
+		if err := r.checkLive(ctx, g); err != nil {
+			return nil, err
+		}
+		r.record.Filestore.Files, r.record.Filestore.Bytes = files, bytes
+		if err := r.checkLosses(); err != nil {
+			return nil, err
+		}
+	}
+	return r.encodeRecord()
+}
+
+// ErrNoRoom is returned before any work when the disk surely has no room for the
+// archive that a zip is made of.
+var ErrNoRoom = errors.New("too little room on the disk")
+
+// A compressed archive has seldom less than a thirtieth of the size that the
+// database has on the server, and seldom more than a quarter.
+const (
+	leastShare  = 30
+	commonShare = 4
+)
+
+// checkRoom compares the room beside the target with what the archive may need.
+func (r *run) checkRoom() error {
+	dir := filepath.Dir(r.Target)
+	free, err := dumpfmt.FreeSpace(dir)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return &fs.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	size := r.record.Database.Bytes
+	text := fmt.Sprintf("%d MB are free in %s; the zip is made of an archive beside it, and the database has %d MB on the server", free>>20, dir, size>>20)
+	if free < size/leastShare {
+		return fmt.Errorf("%w: %s", ErrNoRoom, text)
+	}
+	if free < size/commonShare {
+		r.warn("the disk may become full: %s", text)
+	}
+	return nil
+}
