@@ -64,10 +64,8 @@ func zippers(t *testing.T) map[string]func(path string, text []byte) {
 			makeZip(t, path, []member{{"manifest.json", []byte("{}")}, {"dump.sql", text}})
 		},
 	}
-	if _, err := exec.LookPath("python3"); err == nil {
-		for _, level := range []string{"1", "6", "9", "0"} {
-			all["Python "+level] = python("zipfile.ZIP_DEFLATED, compresslevel=" + level)
-		}
+	for _, level := range []string{"1", "6", "9", "0"} {
+		all["Python "+level] = python("zipfile.ZIP_DEFLATED, compresslevel=" + level)
 	}
 	return all
 }
@@ -79,6 +77,9 @@ func TestZip_Reused(t *testing.T) {
 	text, tables := longScript(t)
 	for name, makeZip := range zippers(t) {
 		t.Run(name, func(t *testing.T) {
+			if _, err := exec.LookPath("python3"); err != nil && strings.HasPrefix(name, "Python") {
+				t.Skip("python3 is not there")
+			}
 			dir := t.TempDir()
 			source := filepath.Join(dir, "0.zip")
 			makeZip(source, text)
