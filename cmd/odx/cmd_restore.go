@@ -94,6 +94,7 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 }
 
 func runRestore(ctx context.Context, o restore.Options, ui *ui) error {
+	limitMemory(o.Jobs)
 	o.Progress = &parallel.Progress{}
 	o.Warn = ui.warn
 	stop := ui.show(o.Progress)

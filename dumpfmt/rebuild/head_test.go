@@ -69,9 +69,9 @@ func (c *countedReader) Read(p []byte) (int, error) {
 // TestReadHead_StopsAtData meets damage behind the first data only when it is
 // there that it looks.
 func TestReadHead_StopsAtData(t *testing.T) {
-	script := unpack(t, "testdata/pg15/plain.sql.gz")
+	script := unpack(t, "testdata/pg15/cellar.sql.gz")
 	at := bytes.Index(script, []byte(" FROM stdin;\n"))
-	cut := append(bytes.Clone(script[:at+20]), "\x00 nothing that pg_dump writes"...)
+	cut := append(bytes.Clone(script[:at+len(" FROM stdin;\n")]), "\x00 nothing that pg_dump writes"...)
 	in := &countedReader{r: io.MultiReader(bytes.NewReader(cut), bytes.NewReader(make([]byte, 1<<20)))}
 	if _, err := ReadHead(in, Options{}); err != nil {
 		t.Error(err)

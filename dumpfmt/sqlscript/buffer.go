@@ -7,7 +7,8 @@ import (
 	"odx/dumpfmt"
 )
 
-// more reads on until the buffer is full or the input ends. It gives an error
+// more reads on until the buffer is full, or there is a good deal more in it, or
+// the input ends. It gives an error
 // only if it got nothing: io.EOF at the end. What is in the buffer from start
 // on stays, start and pos move with it.
 func (s *Scanner) more() error {
@@ -35,8 +36,11 @@ func (s *Scanner) read() error {
 	s.pos -= s.start
 	s.start = 0
 	from := len(s.buf)
-	for empty := 0; len(s.buf) < cap(s.buf); {
-		n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
+	// Of a buffer that a long statement made grow only some is filled at a time:
+	// memory that nothing was read into costs nothing.
+	full := min(cap(s.buf), from+max(from/4, 16*rowsBuffer))
+	for empty := 0; len(s.buf) < full; {
+		n, err := s.r.Read(s.buf[len(s.buf):full])
 		s.buf = s.buf[:len(s.buf)+n]
 		if err != nil {
 			s.readErr = err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unsafe"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -77,7 +78,7 @@ func (j *job) text(ctx context.Context, c *pgconn.PgConn) error {
 		case j.object != nil:
 			err = j.object.write(ctx, c, part.text)
 		default:
-			err = run(ctx, c, string(part.text))
+			err = run(ctx, c, textOf(part.text))
 		}
 		if err != nil {
 			return err
@@ -98,6 +99,10 @@ func (j *job) next(ctx context.Context) (chunk, error) {
 		return chunk{}, context.Cause(ctx)
 	}
 }
+
+// textOf gives statements as a string without copying them, which may be long.
+// Nobody writes into the chunk before it is released.
+func textOf(chunk []byte) string { return unsafe.String(unsafe.SliceData(chunk), len(chunk)) }
 
 // run runs statements without parameters or results.
 func run(ctx context.Context, c *pgconn.PgConn, sql string) error {

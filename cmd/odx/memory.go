@@ -1,0 +1,15 @@
+package main
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+// limitMemory has the garbage collector work harder before odx takes more memory
+// than it should: a script with statements of some hundred MB would leave several
+// copies of each behind. GOMEMLIMIT overrides it.
+func limitMemory(jobs int) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(192<<20 + int64(jobs)*32<<20)
+	}
+}
