@@ -132,7 +132,7 @@ type sink struct {
 func (s *sink) Table(id pgarchive.DumpID, offset int64) (io.WriteCloser, error) {
 	s.c.report.Tables++
 	s.c.Meter.Item()
-	if err := s.out.create(tableFile(id)); err != nil || s.split == nil {
+	if err := s.out.create(id.DataFile()); err != nil || s.split == nil {
 		return s.out, err
 	}
 	after, err := s.split.dataAt(offset)
@@ -143,7 +143,7 @@ func (s *sink) Table(id pgarchive.DumpID, offset int64) (io.WriteCloser, error) 
 
 func (s *sink) LargeObject(_ pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
 	s.c.Meter.Item()
-	return s.out, s.out.create(rebuild.LargeObjectFile(oid))
+	return s.out, s.out.create(pgarchive.LargeObjectFile(oid))
 }
 
 // endScript keeps what comes after the last data.
@@ -167,9 +167,6 @@ func (t *splitTable) Write(p []byte) (int, error) {
 	t.split.skip(n)
 	return n, err
 }
-
-// tableFile names the data file of a table, without a suffix.
-func tableFile(id pgarchive.DumpID) string { return fmt.Sprintf("%d.dat", id) }
 
 // source reads a file that is being converted.
 type source struct {

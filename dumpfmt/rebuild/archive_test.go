@@ -39,11 +39,11 @@ type packedFile struct {
 func (f packedFile) Close() error { return errors.Join(f.Writer.Close(), f.file.Close()) }
 
 func (s *dirSink) Table(id pgarchive.DumpID, _ int64) (io.WriteCloser, error) {
-	return s.create(tableFile(id))
+	return s.create(id.DataFile())
 }
 
 func (s *dirSink) LargeObject(_ pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
-	return s.create(LargeObjectFile(oid))
+	return s.create(pgarchive.LargeObjectFile(oid))
 }
 
 // build makes a directory-format archive of a script.

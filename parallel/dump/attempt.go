@@ -36,8 +36,7 @@ func (r *run) attempt(ctx context.Context, info odoo.Info, standby bool) error {
 		return err
 	}
 	defer s.Close()
-	snapshot, err := r.lockAndExport(ctx, s)
-	if err != nil {
+	if r.snapshot, err = r.lockAndExport(ctx, s); err != nil {
 		return r.explainLock(err)
 	}
 	r.step("snapshot exported")
@@ -47,16 +46,16 @@ func (r *run) attempt(ctx context.Context, info odoo.Info, standby bool) error {
 	}
 	r.step("snapshot read")
 	r.Progress.SetPhase("dumping")
-	err = r.inSnapshot(ctx, s, g, snapshot, sizes)
+	err = r.inSnapshot(ctx, s, g, sizes)
 	if errors.Is(err, ErrLockedOut) {
 		r.nameBlocked(ctx, s)
 	}
 	return err
 }
 
-// inSnapshot runs pg_dump and the copy of the filestore side by side, and
+// inSnapshot runs the dump of the database and the copy of the filestore side by side, and
 // watches the sessions while they do.
-func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, snapshot string, sizes map[tableKey]int64) error {
+func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, sizes relations) error {
 	watched, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	work, wctx := errgroup.WithContext(watched)
@@ -68,9 +67,7 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, snaps
 	work.Go(func() error { return digest.follow(dumping) })
 	work.Go(func() error {
 		defer dumped()
-		stop := r.pollCopies(dumping)
-		defer stop()
-		if err := r.pgDump(wctx, snapshot, sizes, digest); err != nil {
+		if err := r.dumpDatabase(wctx, s, sizes, digest); err != nil {
 			return err
 		}
 		dumped()
@@ -99,6 +96,19 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, snaps
 		return fmt.Errorf("digest the archive: %w", err)
 	}
 	return r.describeArchive(files)
+}
+
+// dumpDatabase writes the archive. It returns once everything that read the
+// database for it is gone.
+func (r *run) dumpDatabase(ctx context.Context, s *server.Session, sizes relations, dg *digester) error {
+	if r.Engine == EngineDirect {
+		return r.direct(ctx, s, sizes, dg)
+	}
+	polling, done := context.WithCancel(ctx)
+	defer done()
+	stop := r.pollCopies(polling)
+	defer stop()
+	return r.pgDump(ctx, sizes, dg)
 }
 
 // copyFilestore copies the files and checks them against the snapshot's list.
