@@ -24,6 +24,14 @@ func (u *ui) dumpSummary(r *dump.Report) {
 	u.say("odx: dumped %s in %s to %s", rec.Database.Name, seconds(r.Seconds.Total), r.Target)
 	u.say("     database   %s on the server, %s dumped in %s by %s",
 		bytesText(rec.Database.Bytes), bytesText(rec.Archive.Bytes), seconds(r.Seconds.Database), r.Tool)
+	if len(r.Tables) > 0 {
+		rows, text := r.Copied()
+		u.say("     rows       %d of %d tables, %s of text at %s a second, copied by odx itself",
+			rows, len(r.Tables), bytesText(text), bytesText(int64(float64(text)/max(r.Seconds.Database, 0.001))))
+	}
+	if r.EngineNote != "" {
+		u.say("     rows       %s", r.EngineNote)
+	}
 	if f := rec.Filestore; f != nil {
 		u.say("     filestore  %d files, %s in %s; guard against garbage collection: %s",
 			f.Files, bytesText(f.Bytes), seconds(r.Seconds.Filestore), f.GCGuard)

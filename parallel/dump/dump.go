@@ -35,7 +35,7 @@ type Options struct {
 	LockWait         time.Duration // for any lock; 0 waits for ever
 	GCGuard          bool          // keep Odoo's garbage collection of files away
 	Strict           bool          // missing files are an error, and nothing is left
-	Retries          int           // new tries after pg_dump was locked out
+	Retries          int           // new tries after the dump was locked out of a table
 
 	Progress *parallel.Progress // may be nil
 	Warn     func(string)       // called with each warning as it arises; may be nil
@@ -70,6 +70,15 @@ type TableReport struct {
 	Name string `json:"name"` // schema.table, not quoted
 	Rows int64  `json:"rows"`
 	Text int64  `json:"bytes"` // of COPY text, before compression
+}
+
+// Copied gives the rows of all tables and their text in bytes, as far as they
+// are known.
+func (r *Report) Copied() (rows, text int64) {
+	for _, t := range r.Tables {
+		rows, text = rows+t.Rows, text+t.Text
+	}
+	return rows, text
 }
 
 // Seconds are the durations of a dump's parts. They overlap.

@@ -14,9 +14,9 @@ import (
 	"odx/parallel/pgtool"
 )
 
-// ErrLockedOut is returned when pg_dump gave up because somebody asked for an
-// ACCESS EXCLUSIVE lock on a table that it was about to dump.
-var ErrLockedOut = errors.New("pg_dump was locked out of a table")
+// ErrLockedOut is returned when a dump gave up because somebody asked for an
+// ACCESS EXCLUSIVE lock on a table that it was about to read.
+var ErrLockedOut = errors.New("the dump was locked out of a table")
 
 // pgDumpLockWait bounds pg_dump's wait for its own locks. odx holds the same
 // locks already, so they are there at once, unless somebody queues for a
