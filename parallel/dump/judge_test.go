@@ -96,6 +96,9 @@ func (j *judge) wantSame(r *run) *Report {
 			for _, p := range r.ExcludeTableData {
 				args = append(args, "--exclude-table-data="+p)
 			}
+			if err := os.RemoveAll(own); err != nil { // of an earlier attempt
+				j.t.Error(err)
+			}
 			script = j.tool("pg_dump", args...)
 			j.tool("pg_dump", append(args, "-Fd", "-j2", "-Z1", "-f", own)...)
 		}

@@ -44,5 +44,5 @@
 //
 // For each job: three buffers of text (1 MiB each, 4 MiB for zstd), the tables
 // of an encoder, 12 MiB that may be held, and the longest row, which arrives as
-// one message: up to twice its length while it is being received.
+// one message.
 package pgcopy

@@ -23,16 +23,16 @@ SELECT pg_catalog.set_config(name, 'view, foreign-table', false)
 SET max_parallel_workers_per_gather = 0;`
 
 // openSession connects and imports the snapshot.
-func (r *run) openSession(ctx context.Context) (*server.Session, error) {
-	s, err := r.Server.Open(ctx, r.Database, r.Application)
+func (w *worker) openSession(ctx context.Context) (*server.Session, error) {
+	s, err := w.Server.OpenReading(ctx, w.Database, w.Application, w.rows.through)
 	if err != nil {
 		return nil, err
 	}
 	// In one message they would be one transaction, whose snapshot is taken.
 	for _, sql := range []string{
-		sessionSettings + "SET client_encoding = " + literal(r.Encoding),
+		sessionSettings + "SET client_encoding = " + literal(w.Encoding),
 		"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-		"SET TRANSACTION SNAPSHOT " + literal(r.Snapshot),
+		"SET TRANSACTION SNAPSHOT " + literal(w.Snapshot),
 	} {
 		if err = s.Exec(ctx, sql); err != nil {
 			break
