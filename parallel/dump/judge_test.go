@@ -262,3 +262,25 @@ func TestDirect_SameBytes(t *testing.T) {
 		t.Errorf("the files differ with the number of connections")
 	}
 }
+
+// TestDirect_Regression dumps PostgreSQL's own regression database, restored
+// from the folders of ODX_TEST_REGRESS.
+func TestDirect_Regression(t *testing.T) {
+	dirs := filepath.SplitList(os.Getenv("ODX_TEST_REGRESS"))
+	if len(dirs) == 0 {
+		t.Skip("ODX_TEST_REGRESS names no regression database")
+	}
+	for _, dir := range dirs {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			bin, err := os.ReadFile(filepath.Join(dir, "bindir"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			j := newJudge(t, strings.TrimSpace(string(bin)))
+			j.psql("postgres", "-f", filepath.Join(dir, "globals.sql"))
+			j.psql("postgres", "-c", "CREATE DATABASE regression TEMPLATE template0")
+			j.tool("pg_restore", "--exit-on-error", "-d", j.DSN("regression"), filepath.Join(dir, "dir"))
+			j.wantSame(j.dump("regression", "gzip:1"))
+		})
+	}
+}

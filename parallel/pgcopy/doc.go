@@ -43,6 +43,6 @@
 // # Memory
 //
 // For each job: three buffers of text (1 MiB each, 4 MiB for zstd), the tables
-// of an encoder, 12 MiB that may be held, and the longest row, which arrives as
-// one message.
+// of an encoder, 12 MiB that may be held, and twice the longest row: each
+// arrives as one message, and pgx lets go of one only when it has the next.
 package pgcopy

@@ -9,9 +9,10 @@ import (
 // garbage, in bytes.
 const longRow = 8 << 20
 
-// longRows keeps the memory of long rows to one for each connection. Each
-// arrives in a buffer of its own, and the collector on its own would let several
-// pass before it looks. It is for one goroutine.
+// longRows keeps the memory of long rows to two for each connection: the last
+// one, which pgx still refers to, and the one that is arriving. Each has a buffer
+// of its own, and the collector on its own would let several pass before it
+// looks. It is for one goroutine.
 type longRows struct {
 	src   io.Reader
 	stale bool // the buffer of a long row was passed on
@@ -26,8 +27,8 @@ func (l *longRows) through(src io.Reader) io.Reader {
 // seen notes the length of a row.
 func (l *longRows) seen(n int) { l.stale = l.stale || n >= longRow }
 
-// Read reads from the connection. When it is called after a long row its buffer
-// has been given up, and that of the next is not made yet.
+// Read reads from the connection. When it is called after a long row, the
+// buffer of the next is not made yet.
 func (l *longRows) Read(p []byte) (int, error) {
 	if l.stale && len(p) < longRow {
 		runtime.GC()
