@@ -386,7 +386,7 @@ func TestKilled(t *testing.T) {
 	w := sharedWorld(t)
 	good := makeBackup(t, w)
 	dir := t.TempDir()
-	w.kill(t, "COPY public.%", "dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data)
+	w.kill(t, `%COPY "public"%`, "dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data)
 	w.noProcesses(t) // whose queries would be taken for the restore's
 	w.kill(t, "COPY public.%", "restore", good, "failed", "--data-dir", w.data)
 	w.noProcesses(t)
@@ -452,7 +452,7 @@ func TestChildKilled(t *testing.T) {
 	good := makeBackup(t, w)
 	dir := t.TempDir()
 	for name, args := range map[string][]string{
-		"pg_dump":    {"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data},
+		"pg_dump":    {"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data, "--engine", "pg_dump"},
 		"pg_restore": {"restore", good, "failed", "--data-dir", w.data},
 	} {
 		cmd := w.command(t.Context(), args...)
@@ -489,6 +489,7 @@ func TestServerGone(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range [][]string{
 		{"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data},
+		{"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data, "--engine", "pg_dump"},
 		{"restore", good, "failed", "--data-dir", w.data},
 	} {
 		cmd := w.command(t.Context(), args...)
@@ -497,7 +498,7 @@ func TestServerGone(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		w.awaitQuery(t, "COPY public.%")
+		w.awaitQuery(t, "%COPY %public%")
 		if err := c.Crash(); err != nil {
 			t.Fatal(err)
 		}

@@ -5,10 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"odx/dumpfmt/pgarchive"
 	"odx/parallel/pgtool"
 )
+
+// outputDelay is how long after pg_dump's end the rest of its output is waited
+// for: another process may hold the pipe.
+const outputDelay = 5 * time.Second
 
 // readTOC has pg_dump make the table of contents of the whole dump, and ends
 // it when it begins with the data. In the custom format the table of contents
@@ -32,6 +39,11 @@ func (r *run) readTOC(ctx context.Context) (*pgarchive.TOC, error) {
 	if err = errors.Join(err, write.Close()); err != nil {
 		return nil, err
 	}
+	var waiting errgroup.Group
+	waiting.Go(func() error {
+		<-child.Done()
+		return read.SetReadDeadline(time.Now().Add(outputDelay))
+	})
 	toc, err := pgarchive.ReadTOC(read, "pg_dump's output", -1)
 	if err == nil {
 		stop()
@@ -40,6 +52,7 @@ func (r *run) readTOC(ctx context.Context) (*pgarchive.TOC, error) {
 		read.Close()
 	}
 	ended := child.Wait()
+	_ = waiting.Wait() // the pipe may be closed
 	r.noteUsage(child.Usage())
 	switch exit := (*pgtool.ExitError)(nil); {
 	case ctx.Err() != nil:
