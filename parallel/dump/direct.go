@@ -30,30 +30,26 @@ func (r *run) direct(ctx context.Context, s *server.Session, sizes relations, dg
 	if err := r.writeTOC(toc); err != nil {
 		return fmt.Errorf("write the table of contents: %w", err)
 	}
-	encoding, err := clientEncoding(toc)
-	if err != nil {
-		return err
-	}
-	filters, err := readFilters(ctx, s, encoding)
-	if err != nil {
-		return err
-	}
 	lists, err := toc.ObjectLists()
 	if err != nil {
 		return err
 	}
-	f := &folder{dir: r.archiveDir(), compression: r.compression, digest: dg}
-	o := pgcopy.Options{
-		Server: r.Server, Database: r.Database, Application: r.application(), Snapshot: r.snapshot, Encoding: encoding,
-		Compress: r.compression, Jobs: r.Jobs, Rate: r.Rate, Stretch: r.stretch, Sink: f, Progress: &r.Progress.Database,
-		Begin: func(*pgcopy.Table) { r.step("table begun") },
-	}
-	if f.entries, o.Tables, err = tablesOf(toc, sizes, filters); err != nil {
+	o, err := r.copyOptions(toc)
+	if err != nil {
 		return err
 	}
 	for i := range toc.Entries {
 		o.Objects = append(o.Objects, lists[toc.Entries[i].ID]...)
 	}
+	filters, err := readFilters(ctx, s, o.Encoding)
+	if err != nil {
+		return err
+	}
+	f := &folder{dir: r.archiveDir(), compression: r.compression, digest: dg}
+	if f.entries, o.Tables, err = tablesOf(toc, sizes, filters); err != nil {
+		return err
+	}
+	o.Sink = f
 	counts, err := pgcopy.Run(ctx, o)
 	if errors.Is(err, pgcopy.ErrLockedOut) {
 		return fmt.Errorf("%w: %w", ErrLockedOut, err)
@@ -61,12 +57,28 @@ func (r *run) direct(ctx context.Context, s *server.Session, sizes relations, dg
 	if err != nil {
 		return err
 	}
-	r.report.Tables = nil // of an earlier attempt
-	for i, c := range counts {
-		r.report.Tables = append(r.report.Tables, TableReport{
-			Name: f.entries[i].Namespace.String + "." + f.entries[i].Tag, Rows: c.Rows, Text: c.Text})
-	}
+	r.reportTables(f.entries, counts)
 	return writeObjectLists(r.archiveDir(), toc, lists)
+}
+
+// copyOptions are those of the copying, but for what is copied and where to.
+func (r *run) copyOptions(toc *pgarchive.TOC) (pgcopy.Options, error) {
+	encoding, err := clientEncoding(toc)
+	return pgcopy.Options{
+		Server: r.Server, Database: r.Database, Application: r.application(), Snapshot: r.snapshot, Encoding: encoding,
+		Compress: r.compression, Jobs: r.Jobs, Rate: r.Rate, Stretch: r.stretch, Progress: &r.Progress.Database,
+		Begin: func(*pgcopy.Table) { r.step("table begun") },
+	}, err
+}
+
+// reportTables puts the tables into the report, instead of what an earlier
+// attempt may have put there.
+func (r *run) reportTables(entries []*pgarchive.Entry, counts []pgcopy.Count) {
+	r.report.Tables = nil
+	for i, c := range counts {
+		name := entries[i].Namespace.String + "." + entries[i].Tag
+		r.report.Tables = append(r.report.Tables, TableReport{Name: name, Rows: c.Rows, Text: c.Text})
+	}
 }
 
 // writeTOC begins the archive's folder.
