@@ -153,7 +153,7 @@ func (s *sink) Table(e *pgarchive.Entry, offset int64) (io.WriteCloser, error) {
 
 func (s *sink) LargeObject(_ pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
 	s.c.Meter.Item()
-	return s.out, s.out.create(rebuild.LargeObjectFile(oid))
+	return s.out, s.out.create(pgarchive.LargeObjectFile(oid))
 }
 
 // endScript keeps what comes after the last data.
@@ -200,9 +200,6 @@ func (t *splitTable) write(p []byte) (int, error) {
 	t.offset += int64(n)
 	return n, err
 }
-
-// tableFile names the data file of a table, without a suffix.
-func tableFile(id pgarchive.DumpID) string { return fmt.Sprintf("%d.dat", id) }
 
 // source reads a file that is being converted.
 type source struct {

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"sync/atomic"
@@ -14,7 +13,6 @@ import (
 
 	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
-	"odx/dumpfmt/rebuild"
 )
 
 // recode writes the folder of an archive with the entries and data of another.
@@ -65,23 +63,8 @@ func (c *conversion) recodeIn(ctx context.Context, dir string, a *pgarchive.Arch
 // folderTOC gives the table of contents of a directory-format archive with the
 // same entries.
 func (c *conversion) folderTOC(from *pgarchive.TOC) *pgarchive.TOC {
-	t := &pgarchive.TOC{Header: from.Header, Entries: slices.Clone(from.Entries)}
-	t.Header.Format = pgarchive.FormatTar
+	t := from.Folder()
 	c.Compression.setHeader(&t.Header)
-	for i := range t.Entries {
-		e := &t.Entries[i]
-		e.Offset = pgarchive.Offset{}
-		switch {
-		case !e.HadDumper:
-			e.File = ""
-		case e.IsLargeObjects() && !t.Header.Version.AtLeast(pgarchive.Version16):
-			e.File = "blobs.toc"
-		case e.IsLargeObjects():
-			e.File = fmt.Sprintf("blobs_%d.toc", e.ID)
-		default:
-			e.File = tableFile(e.ID)
-		}
-	}
 	return t
 }
 
@@ -191,12 +174,12 @@ func (w *recoding) largeObjects(ctx context.Context, out *dataFile, meter io.Wri
 		if err != nil {
 			return err
 		}
-		name := rebuild.LargeObjectFile(lo.OID)
+		name := pgarchive.LargeObjectFile(lo.OID)
 		if err := copyData(ctx, out, meter, name, r, buf); err != nil {
 			return err
 		}
 		w.c.Meter.Item()
-		n, _ := fmt.Fprintf(list, "%d %s\n", lo.OID, name) // an error stays for Flush
+		n, _ := list.Write(pgarchive.AppendLargeObject(nil, lo.OID)) // an error stays for Flush
 		w.bytes.Add(int64(n))
 	}
 	return list.Flush()

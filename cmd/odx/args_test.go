@@ -28,3 +28,22 @@ func TestReorder(t *testing.T) {
 		}
 	}
 }
+
+func TestByteSize(t *testing.T) {
+	for _, tc := range []struct {
+		text string
+		want int64 // -1 for an error
+	}{
+		{"", 0}, {"1", 1}, {"1048576", 1048576}, {"20MB", 20e6}, {"1.5 GB", 1.5e9}, {"64kB", 64e3},
+		{"0", -1}, {"-5", -1}, {"MB", -1}, {"5XB", -1}, {"20M", -1}, {"1e30", -1}, {"NaN", -1}, {"5MB s", -1},
+	} {
+		got, err := byteSize("rate", tc.text)
+		if tc.want < 0 {
+			if err == nil {
+				t.Errorf("byteSize(%q) = %d, want an error", tc.text, got)
+			}
+		} else if err != nil || got != tc.want {
+			t.Errorf("byteSize(%q) = %d, %v; want %d", tc.text, got, err, tc.want)
+		}
+	}
+}

@@ -26,7 +26,9 @@ func newDumpCommand(ui *ui) *cli.Command {
 			"   odx dump -c /etc/odoo/odoo.conf prod prod.zip\n" +
 			"   odx dump -c /etc/odoo/odoo.conf prod - | ssh backup 'cat > prod.zip'\n\n" + exitCodes,
 		Flags: join([]cli.Flag{
-			jobsFlag("of pg_dump"),
+			jobsFlag("that copy rows"),
+			&cli.StringFlag{Name: "engine", Usage: "what copies the rows: direct (odx itself, several at a time within a large table) or pg_dump (default: direct where it can be used)"},
+			&cli.StringFlag{Name: "rate", Usage: "copy at most `SIZE` of rows a second, as text: bytes, or with a unit as 20MB; direct only"},
 			&cli.StringFlag{Name: "compress", Aliases: []string{"Z"}, Value: dump.DefaultCompress, Usage: "`METHOD[:LEVEL]` of the data files: none, gzip, and with pg_dump 16 or newer lz4 and zstd"},
 			&cli.StringSliceFlag{Name: "exclude-table-data", Usage: "leave out the rows of tables that match `PATTERN` (may be repeated)"},
 			&cli.StringFlag{Name: "lock-wait-timeout", Usage: "give up when a lock cannot be had in this `TIME`: milliseconds, or with a unit as 30s (default: wait)"},
@@ -65,6 +67,12 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 		return o, err
 	}
 	if o.LockWait, err = lockWait(c.String("lock-wait-timeout")); err != nil {
+		return o, err
+	}
+	if o.Engine, err = dump.ParseEngine(c.String("engine")); err != nil {
+		return o, usagef("--%v", err)
+	}
+	if o.Rate, err = byteSize("rate", c.String("rate")); err != nil {
 		return o, err
 	}
 	if o.Jobs = c.Int("jobs"); o.Jobs < 1 {

@@ -90,6 +90,8 @@ func hintFor(err error) string {
 		return "make room there, or choose a target on another disk (TMPDIR names the folder for temporary files)"
 	case errors.Is(err, dump.ErrLockedOut):
 		return "dump while no module is being installed or updated, or allow more --retries"
+	case errors.Is(err, dump.ErrEngine):
+		return "leave --engine and --rate out, or choose --compress gzip, zstd (level 1 to 22) or none"
 	case errors.Is(err, restore.ErrExists), errors.Is(err, fs.ErrExist):
 		return "choose another name, or remove it first: odx replaces nothing"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

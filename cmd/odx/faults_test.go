@@ -401,7 +401,7 @@ func TestKilled(t *testing.T) {
 	w := sharedWorld(t)
 	good := makeBackup(t, w)
 	dir := t.TempDir()
-	w.kill(t, "COPY public.%", "dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data)
+	w.kill(t, `%COPY "public"%`, "dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data)
 	w.noProcesses(t) // whose queries would be taken for the restore's
 	w.kill(t, "COPY public.%", "restore", good, "failed", "--data-dir", w.data)
 	w.noProcesses(t)
@@ -471,7 +471,7 @@ func TestChildKilled(t *testing.T) {
 	good := makeBackup(t, w)
 	dir := t.TempDir()
 	for name, args := range map[string][]string{
-		"pg_dump":    {"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data},
+		"pg_dump":    {"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data, "--engine", "pg_dump"},
 		"pg_restore": {"restore", good, "failed", "--data-dir", w.data},
 	} {
 		cmd := w.command(t.Context(), args...)
@@ -508,6 +508,7 @@ func TestServerGone(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range [][]string{
 		{"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data},
+		{"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data, "--engine", "pg_dump"},
 		{"restore", good, "failed", "--data-dir", w.data},
 		{"restore", makeZip(t, shared, good), "failed", "--data-dir", w.data},
 	} {
@@ -517,7 +518,7 @@ func TestServerGone(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		w.awaitQuery(t, "COPY public.%")
+		w.awaitQuery(t, "%COPY %public%")
 		if err := c.Crash(); err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -161,6 +162,23 @@ func lockWait(text string) (time.Duration, error) {
 		return 0, usagef("--lock-wait-timeout %q: give milliseconds, or a number with a unit such as 30s", text)
 	}
 	return d, nil
+}
+
+// sizeUnits are the units of bytesText.
+var sizeUnits = map[string]float64{"": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9}
+
+// byteSize reads a size in bytes, which may have a unit.
+func byteSize(flag, text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	number := strings.TrimRight(text, "kKMGB ")
+	unit, known := sizeUnits[strings.TrimSpace(text[len(number):])]
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !known || !(n*unit >= 1 && n*unit < 1e18) {
+		return 0, usagef("--%s %q: give bytes, or a number with a unit such as 20MB", flag, text)
+	}
+	return int64(n * unit), nil
 }
 
 func join(groups ...[]cli.Flag) (all []cli.Flag) {

@@ -27,6 +27,14 @@ func (u *ui) dumpSummary(r *dump.Report) {
 	if r.Seconds.Pack > 0 {
 		u.say("     zip        written in %s, with the filestore", seconds(r.Seconds.Pack))
 	}
+	if len(r.Tables) > 0 {
+		rows, text := r.Copied()
+		u.say("     rows       %d of %d tables, %s of text at %s a second, copied by odx itself",
+			rows, len(r.Tables), bytesText(text), bytesText(int64(float64(text)/max(r.Seconds.Database, 0.001))))
+	}
+	if r.EngineNote != "" {
+		u.say("     rows       %s", r.EngineNote)
+	}
 	if f := rec.Filestore; f != nil {
 		u.say("     filestore  %d files, %s in %s; guard against garbage collection: %s",
 			f.Files, bytesText(f.Bytes), seconds(r.Seconds.Filestore), f.GCGuard)

@@ -345,7 +345,7 @@ func TestReadLayout_Broken(t *testing.T) {
 func TestLayout_Long(t *testing.T) {
 	for _, length := range []int64{longText - 1, longText, 5 << 30} {
 		body := append(make([]byte, length/1000), syncEnd...)
-		l := newLayout(int64(len(body)), 0x12345678, length)
+		l := NewLayout(int64(len(body)), 0x12345678, length)
 		file := append(append(l.Header(), body...), l.Tail()...)
 		if got, err := ReadLayout(bytes.NewReader(file), int64(len(file))); err != nil || got != l {
 			t.Errorf("got %+v, %v, want %+v", got, err, l)

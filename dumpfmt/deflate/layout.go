@@ -42,8 +42,9 @@ type Layout struct {
 	Length    int64  // of the text, in bytes
 }
 
-// newLayout returns the layout of a file with the given body and text.
-func newLayout(bodyLen int64, crc uint32, length int64) Layout {
+// NewLayout returns the layout of a file whose body has so many bytes and
+// holds so many bytes of text with that CRC-32.
+func NewLayout(bodyLen int64, crc uint32, length int64) Layout {
 	l := Layout{HeaderLen: int64(len(piecesHeader)), BodyLen: bodyLen, CRC: crc, Length: length}
 	l.TailLen = int64(len(l.Tail()))
 	return l
@@ -104,7 +105,7 @@ func readTail(src io.ReaderAt, size int64) (Layout, error) {
 		length = int64(binary.LittleEndian.Uint64(long[len(longHeader):]))
 	}
 	crc := binary.LittleEndian.Uint32(tail[len(finalBlock):])
-	l := newLayout(size-int64(len(piecesHeader)+len(tail)), crc, length)
+	l := NewLayout(size-int64(len(piecesHeader)+len(tail)), crc, length)
 	if string(l.Tail()) != string(tail) {
 		return Layout{}, damaged(size-int64(len(tail)), errors.New("not the end of gzip in pieces"))
 	}

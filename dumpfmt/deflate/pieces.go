@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"slices"
 	"sync"
-
-	"github.com/klauspost/compress/flate"
 )
 
 // ErrClosed is returned when a Writer or a Joiner is used after Close or Abort.
@@ -71,7 +68,7 @@ type piece struct {
 type packer struct {
 	dst      io.Writer
 	opts     Options
-	encoders []*flate.Writer // one per worker, made when first needed
+	encoders []*Encoder // one per worker, made when first needed
 
 	added int64    // text so far, in bytes
 	run   blockRun // what is copied in place of pieces; none are on their way while it is open
@@ -254,18 +251,12 @@ func (p *packer) compress(worker int, c *piece) {
 		p.encoders = append(p.encoders, nil)
 	}
 	if p.encoders[worker] == nil {
-		p.encoders[worker], c.err = flate.NewWriter(&c.data, p.opts.Level)
+		p.encoders[worker], c.err = NewEncoder(p.opts.Level)
 		if c.err != nil {
 			return
 		}
 	}
-	c.data.Reset()
-	e := p.encoders[worker]
-	e.Reset(&c.data)
-	c.crc = crc32.ChecksumIEEE(c.text)
-	if _, c.err = e.Write(c.text); c.err == nil {
-		c.err = e.Flush()
-	}
+	c.crc, c.err = p.encoders[worker].Piece(&c.data, c.text)
 }
 
 // put writes a compressed piece and empties it.

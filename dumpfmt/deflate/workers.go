@@ -1,14 +1,12 @@
 package deflate
 
-import "github.com/klauspost/compress/flate"
-
 // start starts the goroutines: as many workers as there are jobs, and one that
 // writes what they made, in order.
 func (p *packer) start() {
 	p.work = make(chan *piece, p.opts.Jobs+1)
 	p.order = make(chan *piece, p.opts.Jobs+1)
 	if len(p.encoders) < p.opts.Jobs {
-		p.encoders = append(p.encoders, make([]*flate.Writer, p.opts.Jobs-len(p.encoders))...)
+		p.encoders = append(p.encoders, make([]*Encoder, p.opts.Jobs-len(p.encoders))...)
 	}
 	for worker := range p.opts.Jobs {
 		p.wg.Go(func() {

@@ -88,7 +88,7 @@ func (w *Writer) Close() error {
 	if err != nil {
 		return err
 	}
-	w.layout = newLayout(w.pack.size, w.pack.crc, w.pack.length)
+	w.layout = NewLayout(w.pack.size, w.pack.crc, w.pack.length)
 	return w.pack.raw(w.layout.Tail())
 }
 

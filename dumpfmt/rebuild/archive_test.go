@@ -43,7 +43,7 @@ func (s *dirSink) Table(e *pgarchive.Entry, _ int64) (io.WriteCloser, error) {
 }
 
 func (s *dirSink) LargeObject(_ pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
-	return s.create(LargeObjectFile(oid))
+	return s.create(pgarchive.LargeObjectFile(oid))
 }
 
 // build makes a directory-format archive of a script.

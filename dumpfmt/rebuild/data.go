@@ -37,7 +37,7 @@ func (b *builder) readData(it *item) error {
 func (b *builder) readTable(it *item, r sqlscript.Reading) error {
 	e := &it.entry
 	e.Section = b.section(pgarchive.DescTableData)
-	e.File = tableFile(e.ID)
+	e.File = e.ID.DataFile()
 	blanks := ""
 	if b.has(sqlscript.Comment, viaRootText) {
 		e.Defn = pgarchive.Str(strings.TrimSuffix(string(b.piece.Data), "\n"))
@@ -239,6 +239,3 @@ func (b *builder) endTable(w io.Writer) error {
 	_, err := io.WriteString(w, dataEnd)
 	return err
 }
-
-// tableFile names the data file of a table, without a suffix.
-func tableFile(id pgarchive.DumpID) string { return fmt.Sprintf("%d.dat", id) }

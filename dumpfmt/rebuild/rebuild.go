@@ -2,7 +2,6 @@ package rebuild
 
 import (
 	"errors"
-	"fmt"
 	"io"
 
 	"odx/dumpfmt/pgarchive"
@@ -54,13 +53,10 @@ type List struct {
 func (l List) Text() []byte {
 	var text []byte
 	for _, oid := range l.OIDs {
-		text = fmt.Appendf(text, "%d %s\n", oid, LargeObjectFile(oid))
+		text = pgarchive.AppendLargeObject(text, oid)
 	}
 	return text
 }
-
-// LargeObjectFile names the data file of a large object, without a suffix.
-func LargeObjectFile(oid uint32) string { return fmt.Sprintf("blob_%d.dat", oid) }
 
 // Frame is what is in a script and not in an archive. With it and the archive
 // the same script can be printed again.

@@ -36,8 +36,7 @@ func (r *run) attempt(ctx context.Context, info odoo.Info, standby bool) error {
 		return err
 	}
 	defer s.Close()
-	snapshot, err := r.lockAndExport(ctx, s)
-	if err != nil {
+	if r.snapshot, err = r.lockAndExport(ctx, s); err != nil {
 		return r.explainLock(err)
 	}
 	r.step("snapshot exported")
@@ -52,16 +51,16 @@ func (r *run) attempt(ctx context.Context, info odoo.Info, standby bool) error {
 		}
 	}
 	r.Progress.SetPhase("dumping")
-	err = r.inSnapshot(ctx, s, g, snapshot, sizes)
+	err = r.inSnapshot(ctx, s, g, sizes)
 	if errors.Is(err, ErrLockedOut) {
 		r.nameBlocked(ctx, s)
 	}
 	return err
 }
 
-// inSnapshot runs pg_dump and the copy of the filestore side by side, and
+// inSnapshot runs the dump of the database and the copy of the filestore side by side, and
 // watches the sessions while they do.
-func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, snapshot string, sizes map[tableKey]int64) error {
+func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, sizes relations) error {
 	watched, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	work, wctx := errgroup.WithContext(watched)
@@ -73,9 +72,7 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, snaps
 	work.Go(func() error { return digest.follow(dumping) })
 	work.Go(func() error {
 		defer dumped()
-		stop := r.pollCopies(dumping)
-		defer stop()
-		if err := r.pgDump(wctx, snapshot, sizes, digest); err != nil {
+		if err := r.dumpDatabase(wctx, s, sizes, digest); err != nil {
 			return err
 		}
 		dumped()
@@ -119,6 +116,19 @@ func (r *run) takeFilestore(ctx context.Context, g *guard) error {
 		return r.checkLive(ctx, g)
 	}
 	return nil
+}
+
+// dumpDatabase writes the archive. It returns once everything that read the
+// database for it is gone.
+func (r *run) dumpDatabase(ctx context.Context, s *server.Session, sizes relations, dg *digester) error {
+	if r.Engine == EngineDirect {
+		return r.direct(ctx, s, sizes, dg)
+	}
+	polling, done := context.WithCancel(ctx)
+	defer done()
+	stop := r.pollCopies(polling)
+	defer stop()
+	return r.pgDump(ctx, sizes, dg)
 }
 
 // copyFilestore copies the files and checks them against the snapshot's list.

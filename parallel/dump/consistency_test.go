@@ -2,6 +2,7 @@ package dump
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -9,8 +10,13 @@ import (
 	"odx/parallel/odoo"
 )
 
-// The steps between which something may happen, in their order.
-var steps = []string{"guard taken", "tables listed", "tables locked", "snapshot exported", "snapshot read", "filestore copied"}
+// The steps between which something may happen, in their order, as far as
+// there is one: the filestore is copied meanwhile.
+var steps = map[Engine][]string{
+	EngineDirect: {"guard taken", "tables listed", "tables locked", "snapshot exported", "snapshot read",
+		"schema read", "table begun", "filestore copied"},
+	EnginePgDump: {"guard taken", "tables listed", "tables locked", "snapshot exported", "snapshot read", "filestore copied"},
+}
 
 // disturbances bounds how often one step is disturbed: a dump begun anew meets
 // its steps again, and somebody who rewrites tables at each of its tries keeps
@@ -21,34 +27,45 @@ const disturbances = 4
 // any two steps of a dump, one after the other, and between all of them. Every
 // backup must be one point in time.
 func TestRun_DisturbedBetweenSteps(t *testing.T) {
-	for _, at := range append([]string{"all"}, steps...) {
-		t.Run(at, func(t *testing.T) {
-			o := newOffice(t)
-			r := o.newRun()
-			met := map[string]int{}
-			generation := 0
-			r.hook = func(step string) {
-				if (at == "all" || at == step) && met[step] < disturbances {
-					generation++
-					o.disturb(generation)
-				}
-				met[step]++
-			}
-			report, err := r.do(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, step := range steps {
-				if met[step] == 0 {
-					t.Errorf("there was no step %q", step)
-				}
-			}
-			if f := report.Record.Filestore; report.Losses() || f.GCGuard != guardHeld || f.Named == 0 {
-				t.Errorf("filestore: %+v", f)
-			}
-			o.wantConsistent(r.Target)
-		})
+	for engine, steps := range steps {
+		for _, at := range append([]string{"all"}, steps...) {
+			t.Run(string(engine)+" "+at, func(t *testing.T) { disturbAt(t, engine, at, steps) })
+		}
 	}
+}
+
+func disturbAt(t *testing.T, engine Engine, at string, steps []string) {
+	o := newOffice(t)
+	r := o.newRun()
+	r.Engine = engine
+	met := map[string]int{}
+	generation := 0
+	var mu sync.Mutex // steps of the copying are met by several goroutines
+	r.hook = func(step string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if (at == "all" || at == step) && met[step] < disturbances {
+			generation++
+			o.disturb(generation)
+		}
+		met[step]++
+	}
+	report, err := r.do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range steps {
+		if met[step] == 0 {
+			t.Errorf("there was no step %q", step)
+		}
+	}
+	if f := report.Record.Filestore; report.Losses() || f.GCGuard != guardHeld || f.Named == 0 {
+		t.Errorf("filestore: %+v", f)
+	}
+	if report.Engine != engine || report.EngineNote != "" {
+		t.Errorf("engine %s, %s", report.Engine, report.EngineNote)
+	}
+	o.wantConsistent(r.Target)
 }
 
 // TestRun_NewTables makes tables while the others are being locked. They are in

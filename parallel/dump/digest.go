@@ -96,8 +96,13 @@ func (d *digester) file(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	d.note(digest)
+	return nil
+}
+
+// note adds the digest of a file that is complete.
+func (d *digester) note(digest dumpfmt.FileDigest) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.done[name] = digest
-	return nil
+	d.done[digest.Name] = digest
 }

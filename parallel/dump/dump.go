@@ -12,6 +12,7 @@ import (
 	"odx/dumpfmt"
 	"odx/parallel"
 	"odx/parallel/odoo"
+	"odx/parallel/pgcopy"
 	"odx/parallel/pgtool"
 	"odx/parallel/server"
 )
@@ -26,13 +27,15 @@ type Options struct {
 	Finder     pgtool.Finder
 	OdxVersion string
 
-	Jobs             int           // pg_dump's workers, and as many for the filestore; at least 1
+	Engine           Engine        // what moves the rows; the zero value chooses
+	Jobs             int           // connections that copy rows, and as many workers for the filestore; at least 1
+	Rate             int64         // bytes of rows a second, as text; 0 is no limit; EngineDirect only
 	Compress         string        // METHOD[:LEVEL], as pg_dump 16 takes it
 	ExcludeTableData []string      // patterns, as pg_dump takes them
 	LockWait         time.Duration // for any lock; 0 waits for ever
 	GCGuard          bool          // keep Odoo's garbage collection of files away
 	Strict           bool          // missing files are an error, and nothing is left
-	Retries          int           // new tries after pg_dump was locked out
+	Retries          int           // new tries after the dump was locked out of a table
 
 	// Pack, if not nil, makes something else of the backup, at Target: the folder
 	// is removed in the end, and the filestore is not copied into it.
@@ -52,13 +55,34 @@ var ErrNoFilestore = errors.New("the filestore folder does not exist")
 
 // Report says what a dump did.
 type Report struct {
-	Target   string         `json:"target"`
-	Tool     string         `json:"pg_dump"` // path and version
-	Attempts int            `json:"attempts"`
-	Record   dumpfmt.Record `json:"backup"`
-	Seconds  Seconds        `json:"seconds"`
-	Children pgtool.Usage   `json:"children"` // pg_dump and its workers
-	Warnings []string       `json:"warnings"`
+	Target string `json:"target"`
+	Tool   string `json:"pg_dump"` // path and version
+	Engine Engine `json:"engine"`
+	// EngineNote says why it is not the direct engine, unless pg_dump was
+	// asked for.
+	EngineNote string         `json:"engine_note,omitempty"`
+	Attempts   int            `json:"attempts"`
+	Record     dumpfmt.Record `json:"backup"`
+	Seconds    Seconds        `json:"seconds"`
+	Children   pgtool.Usage   `json:"children"` // pg_dump and its workers
+	Warnings   []string       `json:"warnings"`
+	Tables     []TableReport  `json:"tables,omitempty"` // largest on disk first; EngineDirect only
+}
+
+// TableReport says what was dumped of a table.
+type TableReport struct {
+	Name string `json:"name"` // schema.table, not quoted
+	Rows int64  `json:"rows"`
+	Text int64  `json:"bytes"` // of COPY text, before compression
+}
+
+// Copied gives the rows of all tables and their text in bytes, as far as they
+// are known.
+func (r *Report) Copied() (rows, text int64) {
+	for _, t := range r.Tables {
+		rows, text = rows+t.Rows, text+t.Text
+	}
+	return rows, text
 }
 
 // Seconds are the durations of a dump's parts. They overlap.
@@ -76,7 +100,10 @@ type run struct {
 	dir    *dumpfmt.PendingDir
 	record dumpfmt.Record
 
+	snapshot      string             // of the attempt under way
+	compression   pgcopy.Compression // of the direct engine
 	guardPatience time.Duration
+	stretch       int64        // of the direct engine; 0 is the default
 	hook          func(string) // called between two steps; set in tests
 
 	mu     sync.Mutex
@@ -164,6 +191,9 @@ func (r *run) prepare(ctx context.Context) (info odoo.Info, standby bool, err er
 		return info, false, err
 	}
 	if _, err := compressArg(r.Compress, r.tool.Version.Major); err != nil {
+		return info, false, err
+	}
+	if err := r.chooseEngine(s.Major()); err != nil {
 		return info, false, err
 	}
 	r.report.Tool = r.tool.Path + " " + r.tool.Version.Text

@@ -14,9 +14,9 @@ import (
 	"odx/parallel/pgtool"
 )
 
-// ErrLockedOut is returned when pg_dump gave up because somebody asked for an
-// ACCESS EXCLUSIVE lock on a table that it was about to dump.
-var ErrLockedOut = errors.New("pg_dump was locked out of a table")
+// ErrLockedOut is returned when a dump gave up because somebody asked for an
+// ACCESS EXCLUSIVE lock on a table that it was about to read.
+var ErrLockedOut = errors.New("the dump was locked out of a table")
 
 // pgDumpLockWait bounds pg_dump's wait for its own locks. odx holds the same
 // locks already, so they are there at once, unless somebody queues for a
@@ -24,28 +24,36 @@ var ErrLockedOut = errors.New("pg_dump was locked out of a table")
 // no server can see as a deadlock.
 const pgDumpLockWait = 5 * time.Second
 
-// pgDump runs pg_dump in the snapshot. It returns once pg_dump and all its
-// workers are gone.
-func (r *run) pgDump(ctx context.Context, snapshot string, sizes map[tableKey]int64, dg *digester) error {
+// pgDumpCommand is a pg_dump in the snapshot. The caller sets what it writes to.
+func (r *run) pgDumpCommand(more ...string) (c pgtool.Command, err error) {
 	child, err := r.Server.Child(r.Database, r.application(), "")
 	if err != nil {
-		return err
+		return c, err
 	}
 	compress, err := compressArg(r.Compress, r.tool.Version.Major)
 	if err != nil {
-		return err
+		return c, err
 	}
-	args := []string{"--format=directory", "--file=" + r.archiveDir(), "--jobs=" + strconv.Itoa(r.Jobs),
-		"--snapshot=" + snapshot, "--compress=" + compress, "--verbose", "--no-password", "--no-sync",
-		fmt.Sprintf("--lock-wait-timeout=%d", pgDumpLockWait.Milliseconds()), "--dbname=" + child.DSN}
+	args := append(more, "--snapshot="+r.snapshot, "--compress="+compress, "--no-password", "--no-sync",
+		fmt.Sprintf("--lock-wait-timeout=%d", pgDumpLockWait.Milliseconds()), "--dbname="+child.DSN)
 	for _, p := range r.ExcludeTableData {
 		args = append(args, "--exclude-table-data="+p)
 	}
+	env := pgtool.ChildEnv(r.Environ, child.Set, "PGCLIENTENCODING", "PGDATABASE")
+	return pgtool.Command{Tool: r.tool.Path, Args: args, Env: env}, nil
+}
+
+// pgDump runs pg_dump in the snapshot. It returns once pg_dump and all its
+// workers are gone.
+func (r *run) pgDump(ctx context.Context, sizes relations, dg *digester) error {
 	out := &pgDumpOutput{run: r, sizes: sizes, digest: dg}
-	usage, err := pgtool.Run(ctx, pgtool.Command{
-		Tool: r.tool.Path, Args: args, Env: pgtool.ChildEnv(r.Environ, child.Set, "PGCLIENTENCODING", "PGDATABASE"),
-		Stderr: out.line,
-	})
+	cmd, err := r.pgDumpCommand("--format=directory", "--file="+r.archiveDir(),
+		"--jobs="+strconv.Itoa(r.Jobs), "--verbose")
+	if err != nil {
+		return err
+	}
+	cmd.Stderr = out.line
+	usage, err := pgtool.Run(ctx, cmd)
 	r.noteUsage(usage)
 	if err != nil && out.lockedOut() {
 		return fmt.Errorf("%w: %w", ErrLockedOut, err)
@@ -57,11 +65,11 @@ func (r *run) pgDump(ctx context.Context, snapshot string, sizes map[tableKey]in
 // the words are pg_dump's own in English.
 type pgDumpOutput struct {
 	run    *run
-	sizes  map[tableKey]int64
+	sizes  relations
 	digest *digester
 
 	mu       sync.Mutex
-	tables   map[pgarchive.DumpID]tableKey
+	tables   map[pgarchive.DumpID]uint32
 	byName   map[string]int64
 	current  int64 // size of the table under way, when there is one at a time
 	isLocked bool
@@ -103,8 +111,8 @@ func (o *pgDumpOutput) next(name string) {
 	o.run.Progress.Database.Item()
 	if o.byName == nil {
 		o.byName = map[string]int64{}
-		for k, size := range o.sizes {
-			o.byName[k.schema+"."+k.name] = size
+		for _, t := range o.sizes {
+			o.byName[t.schema+"."+t.name] = t.bytes
 		}
 	}
 	o.current = o.byName[name]
@@ -124,21 +132,21 @@ func (o *pgDumpOutput) finished(id pgarchive.DumpID) {
 		o.tables = o.readTables()
 	}
 	o.run.Progress.Database.Item()
-	o.run.Progress.Database.Add(o.sizes[o.tables[id]])
+	o.run.Progress.Database.Add(o.sizes[o.tables[id]].bytes)
 	o.digest.offer(id)
 }
 
-// readTables maps dump IDs to tables. A parallel pg_dump writes toc.dat before
+// readTables maps dump IDs to the OIDs of tables. A parallel pg_dump writes toc.dat before
 // it starts its workers. Without it progress is less exact, no more.
-func (o *pgDumpOutput) readTables() map[pgarchive.DumpID]tableKey {
-	tables := map[pgarchive.DumpID]tableKey{}
+func (o *pgDumpOutput) readTables() map[pgarchive.DumpID]uint32 {
+	tables := map[pgarchive.DumpID]uint32{}
 	a, err := pgarchive.Open(o.run.archiveDir())
 	if err != nil {
 		return tables
 	}
 	for i := range a.TOC.Entries {
 		if e := &a.TOC.Entries[i]; e.Desc == pgarchive.DescTableData {
-			tables[e.ID] = tableKey{e.Namespace.String, e.Tag}
+			tables[e.ID] = e.OID
 		}
 	}
 	return tables

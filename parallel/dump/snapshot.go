@@ -20,12 +20,12 @@ func (r *run) spoolFile() string { return filepath.Join(r.dir.Path(), "attachmen
 
 // readSnapshot reads, in the snapshot, what the record and the manifest need
 // and spools the list of attachments to disk.
-func (r *run) readSnapshot(ctx context.Context, s *server.Session) (sizes map[tableKey]int64, err error) {
+func (r *run) readSnapshot(ctx context.Context, s *server.Session) (sizes relations, err error) {
 	err = s.Do(func(c *pgx.Conn) error {
 		if r.record.Database, err = readDatabase(ctx, c, s.Version); err != nil {
 			return err
 		}
-		if sizes, err = tableSizes(ctx, c); err != nil {
+		if sizes, err = readRelations(ctx, c, s.Version); err != nil {
 			return fmt.Errorf("read the sizes of the tables: %w", err)
 		}
 		info, err := odoo.Inspect(ctx, c)
@@ -44,11 +44,7 @@ func (r *run) readSnapshot(ctx context.Context, s *server.Session) (sizes map[ta
 		}
 		return r.spoolAttachments(ctx, c, info)
 	})
-	var total int64
-	for _, size := range sizes {
-		total += size
-	}
-	r.Progress.Database.Start(total)
+	r.Progress.Database.Start(sizes.total())
 	return sizes, err
 }
 

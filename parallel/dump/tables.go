@@ -152,26 +152,3 @@ func lockTables(tables []table) string {
 	}
 	return "LOCK TABLE " + strings.Join(names, ", ") + " IN ACCESS SHARE MODE"
 }
-
-// tableKey names a table as its TABLE DATA entry does.
-type tableKey struct{ schema, name string }
-
-// tableSizes gives the size on disk of each table's data, TOAST included.
-func tableSizes(ctx context.Context, c *pgx.Conn) (map[tableKey]int64, error) {
-	rows, err := c.Query(ctx, `
-		SELECT n.nspname, c.relname, COALESCE(pg_catalog.pg_table_size(c.oid), 0)
-		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-		  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`)
-	if err != nil {
-		return nil, err
-	}
-	sizes := map[tableKey]int64{}
-	var k tableKey
-	var size int64
-	_, err = pgx.ForEachRow(rows, []any{&k.schema, &k.name, &size}, func() error {
-		sizes[k] = size
-		return nil
-	})
-	return sizes, err
-}

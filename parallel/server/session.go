@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // Session is one connection that lives through a long job. Its methods may be
@@ -24,9 +26,18 @@ type Session struct {
 // Open connects to a database of the server. The server's time-outs are
 // switched off for the session, and keepalives notice a peer that is gone.
 func (s Settings) Open(ctx context.Context, database, application string) (*Session, error) {
+	return s.OpenReading(ctx, database, application, nil)
+}
+
+// OpenReading is Open for a session whose messages are read through what the
+// function makes of the connection; nil reads from the connection itself.
+func (s Settings) OpenReading(ctx context.Context, database, application string, through func(io.Reader) io.Reader) (*Session, error) {
 	cfg, err := s.Config(database, application)
 	if err != nil {
 		return nil, err
+	}
+	if through != nil {
+		cfg.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend { return pgproto3.NewFrontend(through(r), w) }
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {

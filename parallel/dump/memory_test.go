@@ -1,0 +1,41 @@
+package dump
+
+import (
+	"runtime/metrics"
+	"testing"
+	"time"
+
+	"odx/parallel"
+)
+
+// TestDirect_LongRows dumps rows of 200 MB on two connections, within what the
+// memory may be: 256 MiB, and for each job 32 MiB and two rows.
+func TestDirect_LongRows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("moves gigabytes")
+	}
+	const row = 200_000_000
+	j := newJudge(t, "")
+	for _, table := range []string{"long_a", "long_b"} {
+		j.psql("postgres", "-c", "CREATE TABLE "+table+" AS SELECT g AS id, repeat(md5(g::text), 200000000 / 32) AS t FROM generate_series(1, 3) g")
+	}
+	r := j.dump("postgres", "gzip:1")
+	r.Jobs = 2
+	var most uint64
+	stop := parallel.Every(t.Context(), time.Millisecond, func() {
+		sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+		metrics.Read(sample)
+		most = max(most, sample[0].Value.Uint64()-sample[1].Value.Uint64())
+	})
+	report, err := r.do(t.Context())
+	stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows, text := report.Copied(); rows != 6 || text < 6*row {
+		t.Errorf("%d rows of %d bytes", rows, text)
+	}
+	if bound := uint64(256<<20 + 2*(32<<20) + 2*2*row); most > bound {
+		t.Errorf("%d MiB of memory, and the bound is %d MiB", most>>20, bound>>20)
+	}
+}
