@@ -1,0 +1,125 @@
+package contest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Check holds odx against a fixed peer. Both do about the same work on the same
+// data, so that the ratio of their costs depends little on the machine.
+//
+// The limits are 1.3 times what was measured when they were set: a slowdown by
+// half is beyond them, and noise is not.
+type Check struct {
+	Name string
+	Odx  []Step
+	Peer []Step
+	CPU  float64 // most that clients and server together may take, by the peer's
+	Wall float64 // the same for the time
+}
+
+// Checks returns what the guard holds on to.
+func Checks() []Check {
+	return []Check{
+		{
+			Name: "odx dump against pg_dump -Fd -Z1 and cp", CPU: 1.4, Wall: 1.4,
+			Odx: []Step{odxDump("{out}")}, Peer: pgDump("-Z1"),
+		},
+		{
+			Name: "odx restore against pg_restore and cp", CPU: 1.4, Wall: 1.4,
+			Odx: []Step{odxRestore("{in:fast}")},
+			Peer: []Step{createDatabase(), step("pg_restore", "--no-owner", "-j", "{jobs}", "-d", "{new}", "{in:fast}/dump"),
+				step("cp", "-a", "{in:fast}/filestore", "{out}")},
+		},
+		{
+			Name: "odx convert to a zip against zip -1", CPU: 1.4, Wall: 1.4,
+			Odx:  []Step{odxConvert("{in:fast}", "{out}.zip")},
+			Peer: []Step{{Tool: "zip", Args: []string{"-q", "-1", "-r", "{out}.zip", "filestore"}, Dir: "{in:fast}"}},
+		},
+		{
+			Name: "odx convert from Odoo's zip against unzip", CPU: 1.4, Wall: 1.4,
+			Odx: []Step{odxConvert("{in:zip}", "{out}")}, Peer: []Step{step("unzip", "-q", "{in:zip}", "-d", "{out}")},
+		},
+		{
+			Name: "odx convert from odx's zip against unzip", CPU: 1.4, Wall: 1.4,
+			Odx: []Step{odxConvert("{in:odxzip}", "{out}")}, Peer: []Step{step("unzip", "-q", "{in:zip}", "-d", "{out}")},
+		},
+	}
+}
+
+// Verdict is what a check came to.
+type Verdict struct {
+	Check     Check
+	CPU, Wall float64 // medians of the rounds' ratios
+	Rounds    int
+}
+
+// Bad tells whether odx has become slower than it may.
+func (v Verdict) Bad() bool { return v.CPU > v.Check.CPU || v.Wall > v.Check.Wall }
+
+// String tells the ratios beside their limits.
+func (v Verdict) String() string {
+	mark := "ok"
+	if v.Bad() {
+		mark = "SLOW"
+	}
+	return fmt.Sprintf("%-4s %-46s CPU ×%.2f (at most %.2f), time ×%.2f (at most %.2f), %d rounds",
+		mark, v.Check.Name, v.CPU, v.Check.CPU, v.Wall, v.Check.Wall, v.Rounds)
+}
+
+// ErrSlow is returned when a check failed at every try.
+var ErrSlow = errors.New("odx has become slower")
+
+// Guard runs the checks, each in so many rounds of odx and peer, one after the
+// other, and again, as often as tries allow, where the ratio is too large: a
+// slowdown stays, noise does not. It says each verdict.
+func (s *Stage) Guard(ctx context.Context, jobs, rounds, tries int, say func(string)) error {
+	var slow []string
+	for _, c := range Checks() {
+		var v Verdict
+		for try := range tries {
+			var err error
+			if v, err = s.check(ctx, c, jobs, rounds); err != nil {
+				return fmt.Errorf("%s: %w", c.Name, err)
+			}
+			say(v.String())
+			if !v.Bad() || try == tries-1 {
+				break
+			}
+		}
+		if v.Bad() {
+			slow = append(slow, v.String())
+		}
+	}
+	if len(slow) > 0 {
+		return fmt.Errorf("%w, at each of %d tries:\n%s", ErrSlow, tries, strings.Join(slow, "\n"))
+	}
+	return nil
+}
+
+// check runs one check.
+func (s *Stage) check(ctx context.Context, c Check, jobs, rounds int) (Verdict, error) {
+	var cpu, wall []float64
+	for range rounds {
+		odx, err := s.Run(ctx, Peer{Name: "odx", Steps: c.Odx}, jobs)
+		if err != nil {
+			return Verdict{}, err
+		}
+		peer, err := s.Run(ctx, Peer{Name: "peer", Steps: c.Peer}, jobs)
+		if err != nil {
+			return Verdict{}, err
+		}
+		cpu = append(cpu, odx.CPU()/peer.CPU())
+		wall = append(wall, odx.Wall/peer.Wall)
+	}
+	return Verdict{Check: c, CPU: middle(cpu), Wall: middle(wall), Rounds: rounds}, nil
+}
+
+// middle returns the middle one of the values, the lower of two.
+func middle(values []float64) float64 {
+	slices.Sort(values)
+	return values[(len(values)-1)/2]
+}
