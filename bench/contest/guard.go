@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+
+	"odx/bench/measure"
 )
 
 // Check holds odx against a fixed peer. Both do about the same work on the same
@@ -76,9 +77,9 @@ var ErrSlow = errors.New("odx has become slower")
 // Guard runs the checks, each in so many rounds of odx and peer, one after the
 // other, and again, as often as tries allow, where the ratio is too large: a
 // slowdown stays, noise does not. It says each verdict.
-func (s *Stage) Guard(ctx context.Context, jobs, rounds, tries int, say func(string)) error {
+func (s *Stage) Guard(ctx context.Context, checks []Check, jobs, rounds, tries int, say func(string)) error {
 	var slow []string
-	for _, c := range Checks() {
+	for _, c := range checks {
 		var v Verdict
 		for try := range tries {
 			var err error
@@ -115,11 +116,5 @@ func (s *Stage) check(ctx context.Context, c Check, jobs, rounds int) (Verdict, 
 		cpu = append(cpu, odx.CPU()/peer.CPU())
 		wall = append(wall, odx.Wall/peer.Wall)
 	}
-	return Verdict{Check: c, CPU: middle(cpu), Wall: middle(wall), Rounds: rounds}, nil
-}
-
-// middle returns the middle one of the values, the lower of two.
-func middle(values []float64) float64 {
-	slices.Sort(values)
-	return values[(len(values)-1)/2]
+	return Verdict{Check: c, CPU: measure.Median(cpu), Wall: measure.Median(wall), Rounds: rounds}, nil
 }

@@ -22,7 +22,11 @@ func (s *Stage) Run(ctx context.Context, p Peer, jobs int) (_ measure.Usage, err
 		return measure.Usage{}, err
 	}
 	defer func() { err = errors.Join(err, s.clear(context.WithoutCancel(ctx))) }()
-	m, err := measure.Start(s.cluster.PID(), s.work())
+	disk := s.work()
+	if s.unsafe {
+		disk = ""
+	}
+	m, err := measure.Start(s.cluster.PID(), disk)
 	if err != nil {
 		return measure.Usage{}, err
 	}

@@ -21,8 +21,9 @@ type Dataset struct {
 	Bytes     int64 // of rows as COPY text, about
 	FileBytes int64 // of files, about; 0 is what the profile has
 	Seed      uint64
-	Tables    int // invented ones; see bench.Options
-	Jobs      int // connections that make it; it has no influence on what is made
+	Tables    int  // invented ones; see bench.Options
+	Jobs      int  // connections that make it; it has no influence on what is made
+	Unsafe    bool // the server does not sync, and disks are not measured: steadier
 }
 
 // Name tells datasets apart.
@@ -46,6 +47,7 @@ func (d Data) Bytes() int64 { return d.Generated.CopyBytes + d.Generated.FileByt
 type Stage struct {
 	Data    Data
 	tools   *Tools
+	unsafe  bool
 	cluster *pgcluster.Cluster
 	dir     string // everything but the cluster's own folder
 	made    map[string]bool
@@ -75,7 +77,7 @@ var safe = []string{
 // Open makes the server and the data in a new folder below parent. The user that
 // the server runs as must be able to enter parent.
 func Open(ctx context.Context, tools *Tools, parent string, d Dataset) (_ *Stage, err error) {
-	s := &Stage{tools: tools, made: make(map[string]bool)}
+	s := &Stage{tools: tools, unsafe: d.Unsafe, made: make(map[string]bool)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -90,6 +92,9 @@ func Open(ctx context.Context, tools *Tools, parent string, d Dataset) (_ *Stage
 	}
 	if err := s.generate(ctx, d); err != nil {
 		return nil, fmt.Errorf("make the data: %w", err)
+	}
+	if d.Unsafe {
+		return s, nil
 	}
 	if err := s.exec(ctx, "postgres", append(safe, "CHECKPOINT")...); err != nil {
 		return nil, err

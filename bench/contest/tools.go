@@ -31,8 +31,13 @@ func FindTools(ctx context.Context, odx, binDir, path string) (*Tools, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A link on PATH says nothing of where the other programs are.
+	server, err := filepath.EvalSymlinks(postgres.Path)
+	if err != nil {
+		return nil, err
+	}
 	t := &Tools{
-		BinDir: filepath.Dir(postgres.Path), Major: postgres.Version.Major,
+		BinDir: filepath.Dir(server), Major: postgres.Version.Major,
 		Versions: map[string]string{"PostgreSQL": postgres.Version.Text},
 		// A system's own folders first: pyenv's python3 is a script that starts another one.
 		path: append([]string{"/usr/bin", "/bin"}, filepath.SplitList(path)...),

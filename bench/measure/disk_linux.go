@@ -18,6 +18,9 @@ func diskUsed(dir string) int64 {
 
 // flush waits until a folder's file system has nothing left to write.
 func flush(dir string) (err error) {
+	if dir == "" {
+		return nil
+	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ const sampleDelay = 50 * time.Millisecond
 // Meter measures one piece of work. It is used by one goroutine.
 type Meter struct {
 	server int    // number of the postmaster; 0 for none
-	dir    string // a folder of the file system that is written to
+	dir    string // a folder of the file system that is written to; "" for none
 
 	began  time.Time
 	before counters
@@ -46,6 +46,7 @@ type peaks struct{ memory, disk int64 }
 
 // Start begins to measure the work of this process's children and of the server
 // with that process number (0 for none), which write to the file system of dir.
+// Where dir is "" nothing is synced, and disks are not looked at.
 // The caller calls Stop.
 func Start(server int, dir string) (*Meter, error) {
 	m := &Meter{server: server, dir: dir, stop: make(chan struct{}), peaks: make(chan peaks, 1)}

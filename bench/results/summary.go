@@ -46,7 +46,7 @@ func (f *File) Figures() []Figure {
 		walls := values(g, wall)
 		all = append(all, Figure{
 			Data: k.data, Job: k.job, Peer: k.peer, Jobs: k.jobs, Odx: odx[[2]string{k.job, k.peer}],
-			Rounds: len(g), Median: medians(g), Spread: (slices.Max(walls) - slices.Min(walls)) / Median(walls),
+			Rounds: len(g), Median: medians(g), Spread: (slices.Max(walls) - slices.Min(walls)) / measure.Median(walls),
 		})
 	}
 	return all
@@ -63,7 +63,7 @@ func values(all []measure.Usage, of func(measure.Usage) float64) []float64 {
 
 // medians takes the median of each figure by itself.
 func medians(all []measure.Usage) measure.Usage {
-	m := func(of func(measure.Usage) float64) float64 { return Median(values(all, of)) }
+	m := func(of func(measure.Usage) float64) float64 { return measure.Median(values(all, of)) }
 	n := func(of func(measure.Usage) int64) int64 {
 		return int64(m(func(u measure.Usage) float64 { return float64(of(u)) }))
 	}
@@ -77,13 +77,6 @@ func medians(all []measure.Usage) measure.Usage {
 		TempDisk:      n(func(u measure.Usage) int64 { return u.TempDisk }),
 		Sync:          m(func(u measure.Usage) float64 { return u.Sync }),
 	}
-}
-
-// Median returns the middle of the values, the mean of two where their number
-// is even. There must be one.
-func Median(values []float64) float64 {
-	v := slices.Sorted(slices.Values(values))
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
 // Growth is how figures grow with the size: as size to the power of Exponent.
