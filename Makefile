@@ -83,8 +83,8 @@ bench: bin/odxbench ## measure odx beside its peers on little data; results in .
 .PHONY: bench-full
 bench-full: bin/odxbench ## the same at three sizes, with all peers and profiles: an hour and more; results in docs/bench
 	@.ci/setup bench
-	$(ODXBENCH) --out docs/bench $(BENCHFLAGS)
-	$(ODXBENCH) --out docs/bench --profile one-table --profile many-files --size 100 --jobs 2 --rounds 2 --short $(BENCHFLAGS)
+	$(ODXBENCH) --out docs/bench --page docs/benchmarks.md $(BENCHFLAGS)
+	$(ODXBENCH) --out docs/bench --page docs/benchmarks.md --profile one-table --profile many-files --size 100 --jobs 2 --rounds 2 --short $(BENCHFLAGS)
 
 .PHONY: guard
 guard: bin/odxbench ## fail if odx has become slower beside fixed peers

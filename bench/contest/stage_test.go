@@ -49,6 +49,9 @@ func openStage(t *testing.T) (*Stage, *Tools) {
 
 // TestRun has every peer that can take part here do its job.
 func TestRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	s, tools := openStage(t)
 	if tools.Versions["odx"] == "" || tools.Versions["python3"] == "" || !strings.Contains(tools.Versions["zip"], "Zip") {
 		t.Errorf("versions: %q", tools.Versions)

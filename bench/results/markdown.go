@@ -2,6 +2,7 @@ package results
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,6 +22,7 @@ func (f *File) Markdown() []byte {
 			f.writeJob(&b, d, job)
 		}
 	}
+	f.writeLosses(&b)
 	f.writeLimits(&b)
 	f.writeGrowth(&b)
 	f.writeCommands(&b)
@@ -95,6 +97,23 @@ func (f *File) writeJob(b *bytes.Buffer, d contest.Data, job string) {
 		fmt.Fprintf(b, "| %s | %.2f s | %.0f %% | ×%.2f | %.2f s | %.2f s | %s | %s | %s | %s | %.2f s |\n", name, u.Wall, 100*g.Spread,
 			u.Wall/first, u.ClientCPU, u.ServerCPU, size(u.Memory), size(u.ClientWritten), size(u.ServerWritten), size(u.TempDisk), u.Sync)
 	}
+}
+
+// writeLosses lists the peers that were faster than odx.
+func (f *File) writeLosses(b *bytes.Buffer) {
+	var lines []string
+	for _, d := range f.Data {
+		for _, job := range contest.Jobs() {
+			figures := f.comparison(d.Name, job)
+			for _, g := range figures {
+				if !g.Odx && g.Median.Wall < figures[0].Median.Wall {
+					lines = append(lines, fmt.Sprintf("- %s, %s: %s takes %.2f s, %s %.2f s", d.Name, job, g.Peer, g.Median.Wall,
+						figures[0].Peer, figures[0].Median.Wall))
+				}
+			}
+		}
+	}
+	fmt.Fprintf(b, "\n## Where odx is slower\n\n%s\n", cmp.Or(strings.Join(lines, "\n"), "Nowhere in these runs."))
 }
 
 func rounds(figures []Figure) string {

@@ -101,6 +101,18 @@ func TestMarkdown(t *testing.T) {
 			t.Errorf("the text lacks %q", want)
 		}
 	}
+	if want := "## Where odx is slower\n\nNowhere in these runs."; !strings.Contains(text, want) {
+		t.Errorf("the text lacks %q", want)
+	}
+	slow := sample()
+	for i := range slow.Runs {
+		if slow.Runs[i].Peer == "odx restore" {
+			slow.Runs[i].Usage.Wall = 100
+		}
+	}
+	if want := "- real-life-200MB, restore: Odoo (zip) takes 61.00 s, odx restore 100.00 s"; !strings.Contains(string(slow.Markdown()), want) {
+		t.Errorf("the text lacks %q", want)
+	}
 	if strings.Contains(text, "## real-life-100MB") {
 		t.Error("peers are compared at another size than the largest")
 	}

@@ -14,8 +14,7 @@ import (
 // TestBench runs as a role that may do nothing but read.
 func TestBench(t *testing.T) {
 	w := sharedWorld(t)
-	w.exec(t, "postgres", "CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
-	t.Cleanup(func() { w.exec(t, "postgres", "DROP ROLE reader") })
+	w.exec(t, "postgres", "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
 	dir := t.TempDir()
 	r := w.odx(t, "bench", sourceDB, "--dir", dir, "--sample", "2", "--rounds", "1", "--max-jobs", "2", "-U", "reader", "--json")
 	r.want(t, exitOK, "odx: reading the sample once")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -31,6 +32,7 @@ func newRunCommand() *cli.Command {
 			&cli.IntFlag{Name: "tables", Value: 350, Usage: "`NUMBER` of invented tables; with 350 there are as many as in a real database"},
 			&cli.BoolFlag{Name: "short", Usage: "only the peers that matter most"},
 			&cli.DurationFlag{Name: "for", Usage: "start nothing after this `TIME`"},
+			pageFlag(),
 		),
 		Action: runContest,
 	}
@@ -58,7 +60,11 @@ func runContest(c *cli.Context) error {
 	if len(file.Runs) == 0 {
 		return err
 	}
-	return errors.Join(err, writeReport(file, out))
+	return errors.Join(err, writeReport(file, out, c.String("page")))
+}
+
+func pageFlag() cli.Flag {
+	return &cli.StringFlag{Name: "page", Usage: "Markdown `FILE` that has the mark after which tables are written"}
 }
 
 func readPlan(c *cli.Context) (plan contest.Plan, err error) {
@@ -91,6 +97,7 @@ func readPlan(c *cli.Context) (plan contest.Plan, err error) {
 func newReportCommand() *cli.Command {
 	return &cli.Command{
 		Name: "report", Usage: "write tables and plots of measured results again", ArgsUsage: "FOLDER",
+		Flags: []cli.Flag{pageFlag()},
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
 				return errors.New("odxbench report takes the folder that has results.json")
@@ -99,14 +106,16 @@ func newReportCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return writeReport(file, c.Args().First())
+			return writeReport(file, c.Args().First(), c.String("page"))
 		},
 	}
 }
 
-// writeReport writes the tables and the plots.
-func writeReport(file *results.File, dir string) error {
-	if err := os.WriteFile(filepath.Join(dir, "results.md"), file.Markdown(), 0o644); err != nil {
+// writeReport writes the tables and the plots, and the tables into a page as
+// well if there is one.
+func writeReport(file *results.File, dir, page string) error {
+	text := file.Markdown()
+	if err := os.WriteFile(filepath.Join(dir, "results.md"), text, 0o644); err != nil {
 		return err
 	}
 	names, err := file.Plots(dir)
@@ -114,5 +123,48 @@ func writeReport(file *results.File, dir string) error {
 		return err
 	}
 	say(fmt.Sprintf("wrote results.md and %d plots into %s", len(names), dir))
-	return nil
+	if page == "" {
+		return nil
+	}
+	return fillPage(page, dir, names, text)
+}
+
+// pageMark is the beginning of the line after which a page is written anew.
+const pageMark = "<!-- What follows is written by odxbench"
+
+// fillPage replaces what follows the mark by pictures and tables.
+func fillPage(page, dir string, plots []string, text []byte) error {
+	old, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	at := bytes.Index(old, []byte(pageMark))
+	if at < 0 {
+		return fmt.Errorf("%s has no line that begins with %q", page, pageMark)
+	}
+	line, _, _ := bytes.Cut(old[at:], []byte{'\n'})
+	new := append(bytes.Clone(old[:at]), line...)
+	rel, err := relative(page, dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range plots {
+		if filepath.Ext(name) == ".svg" {
+			new = fmt.Appendf(new, "\n\n![%s](%s)", name, filepath.ToSlash(filepath.Join(rel, name)))
+		}
+	}
+	return os.WriteFile(page, append(append(new, "\n\n## Where it was measured\n\n"...), text...), 0o644)
+}
+
+// relative returns the path of a folder as a page has to write it.
+func relative(page, dir string) (string, error) {
+	from, err := filepath.Abs(filepath.Dir(page))
+	if err != nil {
+		return "", err
+	}
+	to, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Rel(from, to)
 }

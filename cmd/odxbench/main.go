@@ -34,7 +34,7 @@ func run(args []string) int {
 	case err == nil:
 		return 0
 	case ctx.Err() != nil:
-		say("interrupted; the same command goes on from here")
+		say("interrupted; results.json has what was measured")
 		return exitFailed
 	case errors.Is(err, contest.ErrTime):
 		say(err.Error() + "; the same command goes on from here")
