@@ -79,12 +79,20 @@ bench: bin/odxbench ## measure odx beside its peers on little data; results in .
 	$(ODXBENCH) --out $(BENCH_OUT) --short --size 30 --size 60 --jobs 1 --jobs 2 --rounds 2 $(BENCHFLAGS)
 	@cat $(BENCH_OUT)/results.md
 
-# Goes on where an earlier run ended, with the same odx: BENCHFLAGS='--for 150s'.
+# Takes up an earlier run that was ended, with the same odx and sizes:
+# BENCHFLAGS='--for 10m' ends it after that time. docs/ is written at the end.
+BENCH_SIZES ?= 250 500 1000
+BENCH_ROUNDS ?= 3
+BENCH_FULL = .cache/bench-full
+
 .PHONY: bench-full
-bench-full: bin/odxbench ## the same at three sizes, with all peers and profiles: an hour and more; results in docs/bench
+bench-full: bin/odxbench ## the same at three sizes with all peers and profiles, an hour or two; writes docs/benchmarks.md
 	@.ci/setup bench
-	$(ODXBENCH) --out docs/bench --page docs/benchmarks.md $(BENCHFLAGS)
-	$(ODXBENCH) --out docs/bench --page docs/benchmarks.md --profile one-table --profile many-files --size 100 --jobs 2 --rounds 2 --short $(BENCHFLAGS)
+	$(ODXBENCH) --out $(BENCH_FULL) $(addprefix --size ,$(BENCH_SIZES)) --rounds $(BENCH_ROUNDS) $(BENCHFLAGS)
+	$(ODXBENCH) --out $(BENCH_FULL) --profile one-table --profile many-files --size 100 --jobs 2 --rounds 2 --short $(BENCHFLAGS)
+	mkdir -p docs/bench
+	cp $(BENCH_FULL)/results.json docs/bench
+	bin/odxbench report --page docs/benchmarks.md docs/bench
 
 .PHONY: guard
 guard: bin/odxbench ## fail if odx has become slower beside fixed peers
