@@ -12,8 +12,9 @@ import (
 // Check holds odx against a fixed peer. Both do about the same work on the same
 // data, so that the ratio of their costs depends little on the machine.
 //
-// The limits are 1.3 times what was measured when they were set: a slowdown by
-// half is beyond them, and noise is not.
+// The limits are about 1.38 times what was measured when they were set: a
+// slowdown by half is beyond them, and noise is not. Where odx has become faster
+// they are to be lowered by the ratios that the guard prints.
 type Check struct {
 	Name string
 	Odx  []Step
@@ -32,22 +33,22 @@ func Checks() []Check {
 			Odx: []Step{odxDump("{out}")}, Peer: pgDump("-Z1"),
 		},
 		{
-			Name: "odx restore against pg_restore and cp", CPU: 1.6, Wall: 1.0,
-			Odx: []Step{odxRestore("{in:fast}")},
+			Name: "odx restore against pg_restore and cp", CPU: 1.4, Wall: 1.35,
+			Odx: []Step{odxRestore("{in:fast}", "--analyze=false")},
 			Peer: []Step{createDatabase(), step("pg_restore", "--no-owner", "-j", "{jobs}", "-d", "{new}", "{in:fast}/dump"),
 				step("cp", "-a", "{in:fast}/filestore", "{out}")},
 		},
 		{
-			Name: "odx convert to a zip against zip -1", CPU: 0.98, Wall: 0.95,
+			Name: "odx convert to a zip against zip -1", CPU: 0.78, Wall: 0.95,
 			Odx:  []Step{odxConvert("{in:fast}", "{out}.zip")},
 			Peer: []Step{{Tool: "zip", Args: []string{"-q", "-1", "-r", "{out}.zip", "filestore"}, Dir: "{in:fast}"}, step("sync", "{out}.zip")},
 		},
 		{
-			Name: "odx convert from Odoo's zip against unzip", CPU: 2.3, Wall: 2.3,
+			Name: "odx convert from Odoo's zip against unzip", CPU: 2.0, Wall: 1.2,
 			Odx: []Step{odxConvert("{in:zip}", "{out}")}, Peer: unzip,
 		},
 		{
-			Name: "odx convert from odx's zip against unzip", CPU: 1.35, Wall: 1.4,
+			Name: "odx convert from odx's zip against unzip", CPU: 0.88, Wall: 1.05,
 			Odx: []Step{odxConvert("{in:odxzip}", "{out}")}, Peer: unzip,
 		},
 	}

@@ -54,8 +54,9 @@ func odxDump(target string) Step {
 	return odx("dump", "{db}", target, "--filestore", "{filestore}", "--jobs", "{jobs}", "--pg-bin", "{bin}")
 }
 
-func odxRestore(source string) Step {
-	return odx("restore", source, "{new}", "--filestore", "{out}", "--jobs", "{jobs}", "--pg-bin", "{bin}")
+func odxRestore(source string, options ...string) Step {
+	args := []string{"restore", source, "{new}", "--filestore", "{out}", "--jobs", "{jobs}", "--pg-bin", "{bin}"}
+	return odx(append(args, options...)...)
 }
 
 func odxConvert(source, target string) Step {
