@@ -19,7 +19,7 @@ GOTEST = $(GO) test -timeout 30m $(TESTFLAGS)
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/odx, installing Go if it is missing
@@ -62,8 +62,45 @@ lint: ## gofmt, vet, staticcheck, go.mod, import rules
 	@.ci/setup build
 	.ci/lint
 
+# A program of its own, so that odx does not carry what draws its plots.
+bin/odxbench: build
+	$(GO) build -buildvcs=false -trimpath -o bin/odxbench ./cmd/odxbench
+
+# Server and clients: a PostgreSQL whose clients know lz4 and zstd.
+BENCH_PG ?= 17
+BENCH_OUT ?= .cache/bench
+BENCHFLAGS ?=
+ODXBENCH = bin/odxbench run --pg-bin "$$(.ci/postgres $(BENCH_PG))"
+
 .PHONY: bench
-bench: ## run the Go benchmarks
+bench: bin/odxbench ## measure odx beside its peers on little data; results in .cache/bench
+	@.ci/setup bench
+	rm -rf $(BENCH_OUT)
+	$(ODXBENCH) --out $(BENCH_OUT) --short --size 30 --size 60 --jobs 1 --jobs 2 --rounds 2 $(BENCHFLAGS)
+	@cat $(BENCH_OUT)/results.md
+
+# Takes up an earlier run that was ended, with the same odx and sizes:
+# BENCHFLAGS='--for 10m' ends it after that time. docs/ is written at the end.
+BENCH_SIZES ?= 250 500 1000
+BENCH_ROUNDS ?= 3
+BENCH_FULL = .cache/bench-full
+
+.PHONY: bench-full
+bench-full: bin/odxbench ## the same at three sizes with all peers and profiles, an hour or two; writes docs/benchmarks.md
+	@.ci/setup bench
+	$(ODXBENCH) --out $(BENCH_FULL) $(addprefix --size ,$(BENCH_SIZES)) --rounds $(BENCH_ROUNDS) $(BENCHFLAGS)
+	$(ODXBENCH) --out $(BENCH_FULL) --profile one-table --profile many-files --size 100 --jobs 2 --rounds 2 --short $(BENCHFLAGS)
+	mkdir -p docs/bench
+	cp $(BENCH_FULL)/results.json docs/bench
+	bin/odxbench report --page docs/benchmarks.md docs/bench
+
+.PHONY: guard
+guard: bin/odxbench ## fail if odx has become slower beside fixed peers
+	@.ci/setup bench
+	bin/odxbench guard
+
+.PHONY: microbench
+microbench: ## run the Go benchmarks
 	@.ci/setup test
 	$(GOTEST) -run '^$$' -bench . -benchmem $(PKGS)
 

@@ -38,7 +38,7 @@ func (c *cell) start(t *table, row, users int64) {
 	c.row, c.id, c.rows = row, t.firstID+row, t.rows
 	step := yearSpan / max(t.rows, 1)
 	c.when = lastDay - yearSpan + row*step + c.n(max(step, 1))
-	if c.n(4) > 0 { // many rows of one transaction share its time
+	if c.n(8) > 0 { // many rows of one transaction share its time
 		c.when -= c.when % (3600 * second / 4)
 	}
 	c.uid = 1 + c.skewed(users)

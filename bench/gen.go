@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,14 +21,27 @@ const (
 	RealLife Profile = iota
 	// OneTable has nine tenths of everything in mail_message.
 	OneTable
+	// ManyFiles has nine tenths of everything in the filestore.
+	ManyFiles
 )
+
+var profileNames = [...]string{"real-life", "one-table", "many-files"}
 
 // String gives the profile's name.
 func (p Profile) String() string {
-	if p == OneTable {
-		return "one-table"
+	if p < 0 || int(p) >= len(profileNames) {
+		return fmt.Sprintf("profile %d", int(p))
 	}
-	return "real-life"
+	return profileNames[p]
+}
+
+// ParseProfile returns the profile of that name.
+func ParseProfile(name string) (Profile, error) {
+	i := slices.Index(profileNames[:], name)
+	if i < 0 {
+		return 0, fmt.Errorf("no profile %q; there are %s", name, strings.Join(profileNames[:], ", "))
+	}
+	return Profile(i), nil
 }
 
 // Options say what to make. The zero value of everything but DSN and Database
@@ -50,13 +65,14 @@ type Options struct {
 	// there is little skew below that, and some 2 MB are always made.
 	Scale int64
 	// FilestoreBytes is about the size of all files. Default: half of Scale if
-	// there is a Filestore.
+	// there is a Filestore, nine times Scale for ManyFiles.
 	FilestoreBytes int64
 	// Profile spreads the size over the tables.
 	Profile Profile
-	// Tables is the number of invented tables beside those of Odoo; half as many
-	// relation tables come with them. Default 200, none if negative. A real
-	// database is reached with 400: some 750 tables.
+	// Tables is the number of invented tables beside those of Odoo; two thirds as
+	// many relation tables come with them. Default 200, none if negative. Odoo 19
+	// with the usual modules is reached with 350: some 750 tables, 2,700 foreign
+	// keys, 1,900 keys and indexes.
 	Tables int
 	// Jobs is the number of connections and of goroutines that make rows. It has
 	// no influence on what is made. Default: the number of processors.
@@ -69,6 +85,7 @@ type Options struct {
 // Result says what was made and how long it took.
 type Result struct {
 	Tables, ForeignKeys, Indexes int   // indexes without those of keys
+	Keys                         int   // primary and unique keys
 	Rows                         int64 // of all tables
 	CopyBytes                    int64 // of all rows as COPY text
 	Files                        int64 // in the filestore, the empty ones of the checklist not counted
@@ -99,6 +116,8 @@ func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.Filestore == "":
 		o.FilestoreBytes = 0
+	case o.FilestoreBytes == 0 && o.Profile == ManyFiles:
+		o.FilestoreBytes = 9 * o.Scale
 	case o.FilestoreBytes == 0:
 		o.FilestoreBytes = o.Scale / 2
 	}
@@ -160,6 +179,7 @@ func (g *generation) run(ctx context.Context) (Result, error) {
 	res.Tables = len(g.schema.tables)
 	for _, t := range g.schema.tables {
 		res.Rows += t.rows
+		res.Keys += 1 + len(t.uniques)
 	}
 	return res, nil
 }

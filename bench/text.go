@@ -50,9 +50,9 @@ func makeVocabulary() []string {
 	}
 	table := make([]string, 1<<12)
 	for i := range table {
-		// The cube makes a word's frequency fall with its rank, as in any language.
+		// The power makes a word's frequency fall with its rank, as in any language.
 		u := float64(i) / float64(len(table))
-		table[i] = words[int(u*u*u*float64(len(words)))] + " "
+		table[i] = words[int(u*u*u*u*float64(len(words)))] + " "
 	}
 	return table
 }
@@ -94,7 +94,7 @@ func (c *cell) sentences(b []byte, n int64) []byte {
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		if c.n(5) == 0 {
+		if c.n(5) < 4 {
 			b = append(b, phrases[c.n(int64(len(phrases)))]...)
 			continue
 		}
@@ -159,7 +159,7 @@ func (c *cell) long(b []byte) []byte {
 	size := int(100_000 + c.n(300_000))
 	b = append(b, `<div class="o_mail_doc"><p>`...)
 	b = append(c.sentences(b, 2), "</p>"...)
-	if c.n(2) == 0 {
+	if c.n(4) == 0 {
 		b = append(b, `<img src="data:image/png;base64,`...)
 		b = c.base64(b, size)
 		return append(b, `"></div>`...)

@@ -43,7 +43,7 @@ func newApp(ui *ui) *cli.App {
 		Action:               rootAction,
 		Commands: []*cli.Command{
 			newDumpCommand(ui), newRestoreCommand(ui), newConvertCommand(ui), newInspectCommand(ui), newCleanCommand(ui),
-			newDemoCommand(ui), newVersionCommand(ui), newCompletionCommand(ui),
+			newBenchCommand(ui), newDemoCommand(ui), newVersionCommand(ui), newCompletionCommand(ui),
 		},
 	}
 	for _, c := range app.Commands {

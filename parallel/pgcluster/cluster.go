@@ -159,6 +159,16 @@ func (c *Cluster) BinDir() string { return filepath.Dir(c.postgres.Path) }
 // Major returns the major version of the server, such as 15.
 func (c *Cluster) Major() int { return c.postgres.Version.Major }
 
+// PID returns the number of the server's first process, 0 while it is stopped.
+func (c *Cluster) PID() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.server == nil {
+		return 0
+	}
+	return c.server.PID()
+}
+
 // LogPath returns the path of the server's log, which is there until Stop.
 func (c *Cluster) LogPath() string { return filepath.Join(c.dir, "log") }
 

@@ -1,0 +1,139 @@
+package contest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"odx/bench/measure"
+)
+
+// Plan says what is measured.
+type Plan struct {
+	Datasets []Dataset
+	Rounds   int
+	Jobs     []int // numbers of jobs, for peers that take one
+	Short    bool  // only the peers of a short run
+	Until    time.Time
+	Dir      string       // where data and server are made, and what peers write
+	Say      func(string) // called with what is being done; must not be nil
+}
+
+// Book keeps what was measured, and knows what was measured before. Each of its
+// methods keeps it for good before it returns.
+type Book interface {
+	Has(data, job, peer string, jobs, round int) bool
+	HasLimits(data string) bool
+	AddData(d Data) error
+	AddRun(d Data, p Peer, jobs, round int, u measure.Usage) error
+	AddLimits(l Limits) error
+}
+
+// ErrTime is returned when Until was reached before all was measured. A further
+// run with the same book goes on from there.
+var ErrTime = errors.New("the time is up before everything was measured")
+
+// Run measures what the plan says and the book does not have.
+func Run(ctx context.Context, tools *Tools, plan Plan, book Book) error {
+	for _, d := range plan.Datasets {
+		if plan.isDone(d, book) {
+			continue
+		}
+		if err := plan.measure(ctx, tools, d, book); err != nil {
+			return fmt.Errorf("%s: %w", d.Name(), err)
+		}
+	}
+	return nil
+}
+
+// entry is one run to be made.
+type entry struct {
+	peer  Peer
+	jobs  int // 0 for a peer that takes none
+	round int
+}
+
+// entries lists a dataset's runs: rounds outermost, so that peers alternate.
+func (plan Plan) entries() []entry {
+	var all []entry
+	for round := range plan.Rounds {
+		for _, p := range Peers() {
+			switch {
+			case plan.Short && !p.Short:
+			case !p.Parallel:
+				all = append(all, entry{p, 0, round})
+			default:
+				for _, n := range plan.Jobs {
+					all = append(all, entry{p, n, round})
+				}
+			}
+		}
+	}
+	return all
+}
+
+func (plan Plan) isDone(d Dataset, book Book) bool {
+	return book.HasLimits(d.Name()) && !slices.ContainsFunc(plan.entries(), func(e entry) bool {
+		// What pg_dump cannot do here is not missed.
+		return e.peer.Compress == "" && !book.Has(d.Name(), e.peer.Job, e.peer.Name, e.jobs, e.round)
+	})
+}
+
+// measure makes one dataset and measures it.
+func (plan Plan) measure(ctx context.Context, tools *Tools, d Dataset, book Book) (err error) {
+	plan.Say("make data: " + d.Name())
+	s, err := Open(ctx, tools, plan.Dir, d)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := book.AddData(s.Data); err != nil {
+		return err
+	}
+	can := map[string]bool{}
+	for _, p := range Peers() {
+		if can[p.Compress], err = s.compresses(ctx, p.Compress); err != nil {
+			return err
+		}
+	}
+	for _, e := range plan.entries() {
+		if !can[e.peer.Compress] || book.Has(d.Name(), e.peer.Job, e.peer.Name, e.jobs, e.round) {
+			continue
+		}
+		if err := plan.isLate(); err != nil {
+			return err
+		}
+		plan.Say(fmt.Sprintf("%s, round %d: %s: %s, jobs %d", d.Name(), e.round+1, e.peer.Job, e.peer.Name, e.jobs))
+		u, err := s.Run(ctx, e.peer, max(e.jobs, 1))
+		if err != nil {
+			return err
+		}
+		if err := book.AddRun(s.Data, e.peer, e.jobs, e.round, u); err != nil {
+			return err
+		}
+	}
+	if book.HasLimits(d.Name()) {
+		return nil
+	}
+	if err := plan.isLate(); err != nil {
+		return err
+	}
+	plan.Say(d.Name() + ": limits")
+	jobs := append(slices.Clone(plan.Jobs), runtime.NumCPU())
+	slices.Sort(jobs)
+	l, err := s.Limits(ctx, slices.Compact(jobs))
+	if err != nil {
+		return err
+	}
+	return book.AddLimits(l)
+}
+
+func (plan Plan) isLate() error {
+	if !plan.Until.IsZero() && time.Now().After(plan.Until) {
+		return ErrTime
+	}
+	return nil
+}
