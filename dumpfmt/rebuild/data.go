@@ -75,7 +75,7 @@ func (b *builder) target() (key, error) {
 	if !b.is(sqlscript.Copy) && !b.has(sqlscript.Statement, insertText) {
 		return key{}, nil
 	}
-	c := newCursor(string(b.piece.Data), b.isConforming())
+	c := newCursor(b.head(), b.isConforming())
 	if !c.words("COPY") && !c.words("INSERT", "INTO") {
 		return key{}, errors.New("no table is named")
 	}
@@ -85,6 +85,13 @@ func (b *builder) target() (key, error) {
 	}
 	return k, nil
 }
+
+// maxHead is more than the start of a statement has that names its table: two
+// names of up to 63 bytes, with all quotes doubled.
+const maxHead = 1 << 10
+
+// head gives the start of the next piece, which may be a row of some hundred MB.
+func (b *builder) head() string { return string(b.piece.Data[:min(len(b.piece.Data), maxHead)]) }
 
 // nameTable finds the table whose data come. An end of line in its name stands
 // in the COPY statement and not in the header; but data that go through a
@@ -206,7 +213,7 @@ func (b *builder) copyInserts(it *item, w io.Writer) error {
 	if target == (key{}) {
 		return b.unexpected("an INSERT statement")
 	}
-	text := string(b.piece.Data)
+	text := b.head()
 	start := []byte(text[:len(text)-len(b.afterTarget(text))])
 	for b.is(sqlscript.Statement) && !b.isDefault() {
 		if !bytes.HasPrefix(b.piece.Data, start) || !bytes.HasSuffix(b.piece.Data, []byte(";\n")) {
