@@ -122,7 +122,11 @@ func TestDirect_WriteLoad(t *testing.T) {
 			return nil
 		})
 	}
-	for range 2 {
+	times := 2
+	if testing.Short() {
+		times = 1
+	}
+	for range times {
 		(&judge{j.Cluster, t}).wantSame(j.dump("postgres", "gzip:1"))
 	}
 	cancel()

@@ -100,7 +100,8 @@ func (j *judge) wantSame(r *run) *Report {
 				j.t.Error(err)
 			}
 			script = j.tool("pg_dump", args...)
-			j.tool("pg_dump", append(args, "-Fd", "-j2", "-Z1", "-f", own)...)
+			// Workers of its own would be locked out by who waits to drop a table.
+			j.tool("pg_dump", append(args, "-Fd", "-Z1", "-f", own)...)
 		}
 		if hook != nil {
 			hook(step)
@@ -208,7 +209,7 @@ CREATE TABLE parted_1 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 
 INSERT INTO parted SELECT (ARRAY['a', 'b', 'c'])[1 + g % 3]::kind, g FROM generate_series(1, 9000) g;
 CREATE TABLE toasted (id int, big text);
 ALTER TABLE toasted ALTER big SET STORAGE EXTERNAL;
-INSERT INTO toasted SELECT g, repeat(g::text, 30000) FROM generate_series(1, 150) g;
+INSERT INTO toasted SELECT g, repeat(g::text, 30000) FROM generate_series(1, 60) g;
 CREATE TABLE holes AS SELECT g AS id, repeat('y', 100) AS fill FROM generate_series(1, 20000) g;
 CREATE INDEX ON holes (id);
 DELETE FROM holes WHERE id % 7 <> 0; UPDATE holes SET fill = 'z' WHERE id % 3 = 0;
@@ -232,7 +233,7 @@ func TestDirect_Odd(t *testing.T) {
 			for _, table := range report.Tables {
 				rows[table.Name] = table.Rows
 			}
-			for name, want := range map[string]int64{"public.nothing": 2, "public.child": 4000, "public.toasted": 150, "public.empty": 0, `Od.d "S*.T(a) FROM x`: 3000} {
+			for name, want := range map[string]int64{"public.nothing": 2, "public.child": 4000, "public.toasted": 60, "public.empty": 0, `Od.d "S*.T(a) FROM x`: 3000} {
 				if rows[name] != want {
 					t.Errorf("%d rows of %s, want %d", rows[name], name, want)
 				}
