@@ -178,7 +178,7 @@ func TestRestore_Refusals(t *testing.T) {
 	}{
 		{"no such backup", append([]string{filepath.Join(dir, "none"), "failed"}, data...), exitFailed, []string{"none"}},
 		{"an empty folder", append([]string{dir, "failed"}, data...), exitFormat, []string{"no dump in this folder"}},
-		{"a zip", append([]string{zip, "failed"}, data...), exitFormat, []string{"Odoo zip"}},
+		{"a zip that is none", append([]string{zip, "failed"}, data...), exitFormat, []string{"x.zip", "end record", "cut short"}},
 		{"the database exists", append([]string{backup, sourceDB}, data...), exitFailed, []string{sourceDB, "exists already"}},
 		{"the filestore exists", append([]string{backup, "taken"}, data...), exitFailed, []string{"taken", "exists already"}},
 		{"no such owner", append([]string{backup, "failed", "--owner", "stranger"}, data...), exitFailed, []string{"stranger", "does not exist"}},

@@ -29,18 +29,30 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// TestDiskFull fills the disk under pg_dump, under the copied filestore, and
-// under the filestore that a restore makes.
+// TestDiskFull fills the disk under the data of a dump, under the copied
+// filestore, and under the filestore that a restore makes.
 func TestDiskFull(t *testing.T) {
 	w := sharedWorld(t)
 	good := makeBackup(t, w)
-	t.Run("data files", func(t *testing.T) {
-		disk := smallDisk(t, "2m")
-		r := w.odx(t, "dump", sourceDB, filepath.Join(disk, "backup"), "--no-filestore")
-		r.want(t, exitTool, "No space left on device", "odx: hint: the disk is full")
-		wantOnly(t, disk)
-		w.nothingLeft(t, disk)
-	})
+	const full, hint = "o space left on device", "odx: hint: the disk is full"
+	for _, tc := range []struct {
+		name, size, target, engine string
+		code                       int
+		says                       []string
+	}{
+		{"data files", "2m", "backup", "direct", exitFailed, []string{full, hint}},
+		{"data files of pg_dump", "2m", "backup", "pg_dump", exitTool, []string{full, hint}},
+		{"zip", "4m", "backup.zip", "direct", exitFailed, []string{full, hint}},
+		{"zip for which there is no room", "1m", "backup.zip", "direct", exitFailed, []string{"too little room", "odx: hint: make room"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			disk := smallDisk(t, tc.size)
+			r := w.odx(t, "dump", sourceDB, filepath.Join(disk, tc.target), "--no-filestore", "--engine", tc.engine)
+			r.want(t, tc.code, tc.says...)
+			wantOnly(t, disk)
+			w.nothingLeft(t, disk)
+		})
+	}
 	t.Run("copied filestore", func(t *testing.T) {
 		disk := smallDisk(t, "4m")
 		r := w.odx(t, "dump", sourceDB, filepath.Join(disk, "backup"), "--data-dir", w.data, "--exclude-table-data=*")
