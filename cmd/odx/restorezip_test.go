@@ -109,13 +109,23 @@ func TestRestoreZip_RealOdoo(t *testing.T) {
 
 func testRestoreRealZip(t *testing.T, c *pgcluster.Cluster) {
 	w := &world{Cluster: c, data: t.TempDir()}
+	if c.Major() < 14 { // one of the views is not for it
+		if err := os.Mkdir(filepath.Join(w.data, "filestore"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		r := w.odx(t, "restore", realZip, "refused", "--data-dir", w.data, "--pg-bin", w.BinDir())
+		r.want(t, exitTool, "cannot change data type of view column")
+		w.nothingLeft(t, w.data)
+		return
+	}
 	dir := t.TempDir()
 	folder, back := filepath.Join(dir, "folder"), filepath.Join(dir, "back.zip")
 	w.odx(t, "convert", realZip, folder).want(t, exitOK)
 	w.odx(t, "convert", folder, back).want(t, exitOK)
 	script := unpackZip(t, back, w.filestore("judge"))
 	if c.Major() < 17 {
-		text := readAll(t, script)
+		// What older servers, and minor releases of psql, do not know.
+		text := restrictLines.ReplaceAll(readAll(t, script), nil)
 		text = bytes.Replace(text, []byte("SET transaction_timeout = 0;\n"), nil, 1)
 		if err := os.WriteFile(script, text, 0o600); err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package pgtool
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -60,7 +61,7 @@ type ExitError struct {
 	Tool   string // path of the program
 	Code   int    // exit status; -1 if a signal ended it
 	Signal string // "killed", "terminated", ...; "" if none
-	Stderr string // its last lines, at most tailLines
+	Stderr string // the first line that says error, and the last lines
 	Usage  Usage
 }
 
@@ -81,12 +82,17 @@ func (e *ExitError) Error() string {
 // reason leaves out what a verbose child reported before it met an error.
 func (e *ExitError) reason() string {
 	lines := strings.Split(strings.TrimSpace(e.Stderr), "\n")
-	for i, line := range lines {
-		for _, mark := range []string{"error: ", "ERROR: ", "FATAL: ", "PANIC: "} {
-			if strings.Contains(line, mark) {
-				return strings.Join(lines[i:], "\n")
-			}
-		}
+	if i := slices.IndexFunc(lines, saysError); i > 0 {
+		lines = lines[i:]
 	}
 	return strings.Join(lines, "\n")
+}
+
+func saysError(line string) bool {
+	for _, mark := range []string{"error: ", "ERROR: ", "FATAL: ", "PANIC: "} {
+		if strings.Contains(line, mark) {
+			return true
+		}
+	}
+	return false
 }

@@ -20,6 +20,9 @@ type lineWriter struct {
 	each func(line string) // may be nil
 	buf  []byte            // the unfinished line, at most MaxLine
 	tail []string
+
+	failure string // the first line that says error
+	after   int    // lines since then
 }
 
 func (w *lineWriter) Write(p []byte) (int, error) {
@@ -53,9 +56,22 @@ func (w *lineWriter) emit() {
 		short = strings.ToValidUTF8(short[:tailBytes], "") + "..."
 	}
 	w.tail = append(w.tail, short)
+	if w.failure != "" {
+		w.after++
+	} else if saysError(short) {
+		w.failure = short
+	}
 	if w.each != nil {
 		w.each(line)
 	}
 }
 
-func (w *lineWriter) text() string { return strings.Join(w.tail, "\n") }
+// text gives the last lines, and before them the first that says error: the
+// statement that failed may be longer than what is kept.
+func (w *lineWriter) text() string {
+	text := strings.Join(w.tail, "\n")
+	if w.after >= tailLines {
+		text = w.failure + "\n...\n" + text
+	}
+	return text
+}

@@ -65,3 +65,23 @@ func TestLineWriter_Tail(t *testing.T) {
 		t.Errorf("last line of %d bytes is %q", len(last), last)
 	}
 }
+
+// TestLineWriter_Failure has an error about a statement of many lines.
+func TestLineWriter_Failure(t *testing.T) {
+	for _, long := range []int{tailLines - 1, tailLines, 3 * tailLines} {
+		var w lineWriter
+		fmt.Fprintf(&w, "pg_restore: creating VIEW\npg_restore: error: could not execute query: ERROR:  no\n")
+		for i := range long {
+			fmt.Fprintf(&w, "line %d\n", i)
+		}
+		fmt.Fprintf(&w, "pg_restore: error: a worker process died unexpectedly\n")
+		w.flush()
+		said := (&ExitError{Tool: "pg_restore", Code: 1, Stderr: w.text()}).Error()
+		if n := strings.Count(said, "could not execute query: ERROR:  no"); n != 1 {
+			t.Errorf("%d lines: the error is there %d times: %s", long, n, said)
+		}
+		if !strings.HasSuffix(said, "died unexpectedly") || strings.Contains(said, "creating VIEW") {
+			t.Errorf("%d lines: %s", long, said)
+		}
+	}
+}
