@@ -167,7 +167,7 @@ func TestRunScript_Fixtures(t *testing.T) {
 			})
 		}
 		s.t = t
-		if loaded < 4 {
+		if loaded < 3 { // those of the oldest release
 			t.Errorf("%d: %d scripts could be loaded", s.Major(), loaded)
 		}
 	}
@@ -266,7 +266,11 @@ func TestRunScript_Wide(t *testing.T) {
 		t.Cleanup(func() { s.drop("source") })
 		s.exec(s.connect("source"), wide)
 		want := s.text("source")
-		for _, kind := range [][]string{{"copied"}, {"inserted", "--inserts", "--rows-per-insert=3"}} {
+		inserted := []string{"inserted", "--inserts", "--rows-per-insert=3"}
+		if s.Major() < 14 { // takes no generated column in a statement with several rows
+			inserted = inserted[:2]
+		}
+		for _, kind := range [][]string{{"copied"}, inserted} {
 			path := filepath.Join(t.TempDir(), "dump.sql")
 			if _, err := s.program("pg_dump", append(kind[1:], "--file="+path, s.DSN("source"))...); err != nil {
 				t.Fatal(err)
