@@ -27,17 +27,9 @@ func (e *MissingRolesError) Error() string {
 // checkGrantees makes sure that the roles exist to which the archive grants
 // something: GRANTs are the last that pg_restore does, hours may have gone by.
 func (r *run) checkGrantees(ctx context.Context, admin *server.Session) error {
-	var missing []string
-	err := admin.Do(func(c *pgx.Conn) error {
-		rows, err := c.Query(ctx, `SELECT name FROM unnest($1::text[]) name
-			WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name) ORDER BY 1`,
-			rolesOf(r.source.toc, !r.NoPrivileges))
-		if err != nil {
-			return err
-		}
-		missing, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err
-	})
+	missing, err := queryNames(ctx, admin, `SELECT name FROM unnest($1::text[]) name
+		WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name) ORDER BY 1`,
+		rolesOf(r.source.toc, !r.NoPrivileges))
 	if err != nil {
 		return fmt.Errorf("look for the roles that the dump names: %w", err)
 	}
@@ -45,6 +37,19 @@ func (r *run) checkGrantees(ctx context.Context, admin *server.Session) error {
 		return &MissingRolesError{Roles: missing}
 	}
 	return nil
+}
+
+// queryNames gives the one column of text that a query selects.
+func queryNames(ctx context.Context, s *server.Session, sql string, args ...any) (names []string, err error) {
+	err = s.Do(func(c *pgx.Conn) error {
+		rows, err := c.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	return names, err
 }
 
 // rolesOf lists the roles that have to exist for the archive's user mappings

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"odx/dumpfmt/pgarchive"
 	"odx/parallel/server"
 )
@@ -15,18 +13,10 @@ import (
 // checkTablespaces has everything go to the default tablespace if the server
 // lacks one of the archive's, or the owner may not make anything in it.
 func (r *run) checkTablespaces(ctx context.Context, admin *server.Session) error {
-	var missing []string
-	err := admin.Do(func(c *pgx.Conn) error {
-		rows, err := c.Query(ctx, `SELECT name FROM unnest($1::text[]) name WHERE NOT EXISTS (
-			SELECT FROM pg_catalog.pg_tablespace t WHERE t.spcname = name
-			AND pg_catalog.has_tablespace_privilege($2::text, t.oid, 'CREATE')) ORDER BY 1`,
-			tablespacesOf(r.source.toc), r.target.owner)
-		if err != nil {
-			return err
-		}
-		missing, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err
-	})
+	missing, err := queryNames(ctx, admin, `SELECT name FROM unnest($1::text[]) name WHERE NOT EXISTS (
+		SELECT FROM pg_catalog.pg_tablespace t WHERE t.spcname = name
+		AND pg_catalog.has_tablespace_privilege($2::text, t.oid, 'CREATE')) ORDER BY 1`,
+		tablespacesOf(r.source.toc), r.target.owner)
 	if err != nil {
 		return fmt.Errorf("look for the dump's tablespaces: %w", err)
 	}
