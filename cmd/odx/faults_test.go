@@ -106,6 +106,28 @@ var (
 	backupDir  string
 )
 
+// slowDB is a database like the generated one, with a table beside that takes
+// long to copy: what is to happen during a COPY has the time to.
+const slowDB = "slow"
+
+// makeSlow makes slowDB and a backup of it, once for all tests that break in.
+func makeSlow(t *testing.T, w *world) string {
+	t.Helper()
+	good := makeBackup(t, w)
+	slowOnce.Do(func() {
+		slowDir = filepath.Join(filepath.Dir(good), slowDB)
+		w.odx(t, "restore", good, slowDB, "--data-dir", w.data, "--quiet").want(t, exitOK)
+		w.exec(t, slowDB, "CREATE TABLE public.slow AS SELECT repeat('slow', 2 << 20) FROM generate_series(1, 40)")
+		w.odx(t, "dump", slowDB, slowDir, "--data-dir", w.data, "--quiet").want(t, exitOK)
+	})
+	return slowDir
+}
+
+var (
+	slowOnce sync.Once
+	slowDir  string
+)
+
 // makeZip makes a zip of a backup, without odx's own members.
 func makeZip(t *testing.T, w *world, backup string) string {
 	t.Helper()
@@ -399,15 +421,15 @@ func (w *world) interrupt(t *testing.T, sig os.Signal, delay time.Duration, args
 // names them, and odx clean removes them.
 func TestKilled(t *testing.T) {
 	w := sharedWorld(t)
-	good := makeBackup(t, w)
+	good, slow := makeBackup(t, w), makeSlow(t, w)
 	dir := t.TempDir()
-	w.kill(t, `%COPY "public"%`, "dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data)
+	w.kill(t, `%COPY "public"."slow"%`, "dump", slowDB, filepath.Join(dir, "backup"), "--data-dir", w.data)
 	w.noProcesses(t) // whose queries would be taken for the restore's
-	w.kill(t, "COPY public.%", "restore", good, "failed", "--data-dir", w.data)
+	w.kill(t, "COPY public.slow %", "restore", slow, "failed", "--data-dir", w.data)
 	w.noProcesses(t)
-	w.kill(t, "COPY public.%", "restore", makeZip(t, w, good), "failed", "--data-dir", w.data)
+	w.kill(t, "COPY public.slow %", "restore", makeZip(t, w, slow), "failed", "--data-dir", w.data)
 	w.noProcesses(t)
-	w.kill(t, "COPY public.%", "dump", sourceDB, filepath.Join(dir, "backup.zip"), "--data-dir", w.data)
+	w.kill(t, `%COPY "public"."slow"%`, "dump", slowDB, filepath.Join(dir, "backup.zip"), "--data-dir", w.data)
 	w.noProcesses(t)
 	for _, e := range mustReadDir(t, dir) {
 		if !strings.HasPrefix(e, "odx-tmp-") {
@@ -443,7 +465,7 @@ func (w *world) awaitQuery(t *testing.T, like string) {
 	t.Helper()
 	c := w.connect(t, "postgres")
 	defer c.Close(t.Context())
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for running := false; !running; {
 		err := c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity
@@ -468,11 +490,11 @@ func mustReadDir(t *testing.T, dir string) (names []string) {
 
 func TestChildKilled(t *testing.T) {
 	w := sharedWorld(t)
-	good := makeBackup(t, w)
+	slow := makeSlow(t, w)
 	dir := t.TempDir()
 	for name, args := range map[string][]string{
-		"pg_dump":    {"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data, "--engine", "pg_dump"},
-		"pg_restore": {"restore", good, "failed", "--data-dir", w.data},
+		"pg_dump":    {"dump", slowDB, filepath.Join(dir, "backup"), "--data-dir", w.data, "--engine", "pg_dump"},
+		"pg_restore": {"restore", slow, "failed", "--data-dir", w.data},
 	} {
 		cmd := w.command(t.Context(), args...)
 		var errs bytes.Buffer
@@ -480,7 +502,7 @@ func TestChildKilled(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		w.awaitQuery(t, "COPY public.%")
+		w.awaitQuery(t, "COPY public.slow %")
 		for _, child := range childrenOf(t, w.Host()) {
 			pid, _ := strconv.Atoi(strings.Fields(child)[1])
 			syscall.Kill(pid, syscall.SIGKILL)
@@ -499,18 +521,18 @@ func TestServerGone(t *testing.T) {
 	}
 	defer c.Stop()
 	shared := sharedWorld(t)
-	good := makeBackup(t, shared)
+	slow := makeSlow(t, shared)
 	w := &world{Cluster: c, data: t.TempDir()}
 	if err := os.MkdirAll(filepath.Join(w.data, "filestore"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	w.odx(t, "restore", good, sourceDB, "--data-dir", w.data).want(t, exitOK)
+	w.odx(t, "restore", slow, slowDB, "--data-dir", w.data).want(t, exitOK)
 	dir := t.TempDir()
 	for _, args := range [][]string{
-		{"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data},
-		{"dump", sourceDB, filepath.Join(dir, "backup"), "--data-dir", w.data, "--engine", "pg_dump"},
-		{"restore", good, "failed", "--data-dir", w.data},
-		{"restore", makeZip(t, shared, good), "failed", "--data-dir", w.data},
+		{"dump", slowDB, filepath.Join(dir, "backup"), "--data-dir", w.data},
+		{"dump", slowDB, filepath.Join(dir, "backup"), "--data-dir", w.data, "--engine", "pg_dump"},
+		{"restore", slow, "failed", "--data-dir", w.data},
+		{"restore", makeZip(t, shared, slow), "failed", "--data-dir", w.data},
 	} {
 		cmd := w.command(t.Context(), args...)
 		var errs bytes.Buffer
@@ -518,7 +540,7 @@ func TestServerGone(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		w.awaitQuery(t, "%COPY %public%")
+		w.awaitQuery(t, "%COPY %public%slow%")
 		if err := c.Crash(); err != nil {
 			t.Fatal(err)
 		}
