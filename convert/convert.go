@@ -33,9 +33,10 @@ type Options struct {
 	Check     bool   // from or to a zip: compare all of the result with the source
 
 	// Of a zip that is made of a backup as part of making it:
-	Out     io.Writer                     // where it is written; nil for Target
-	Consume bool                          // data files are removed when they are in the zip, and files may vanish
-	Record  func(*Report) ([]byte, error) // gives odx.json when all files are in the zip; nil takes the source's own
+	Out     io.Writer                                // where it is written; nil for Target
+	Consume bool                                     // data files are removed when they are in the zip, and files may vanish
+	Rows    func(context.Context, *LiveScript) error // writes the rows of the tables, which have no data files; nil if they have
+	Record  func(*Report) ([]byte, error)            // gives odx.json when all files are in the zip; nil takes the source's own
 
 	Compression Compression // of data files
 	Recompress  bool        // of a foreign zip: also what the zip has compressed in a way that data files can have

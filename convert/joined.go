@@ -61,6 +61,11 @@ func (w *scriptJoiner) join(jobs int) error {
 			return err
 		}
 	}
+	return w.close()
+}
+
+// close ends the stream.
+func (w *scriptJoiner) close() error {
 	if err := w.joiner.Close(); err != nil {
 		return err
 	}

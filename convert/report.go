@@ -1,5 +1,7 @@
 package convert
 
+import "odx/dumpfmt"
+
 // Report says what a conversion did. Sizes are in bytes.
 type Report struct {
 	Source       string   `json:"source"`
@@ -21,6 +23,9 @@ type Report struct {
 	TargetBytes  int64    `json:"target_bytes"`
 	Compression  string   `json:"compression,omitempty"`  // of an archive's data files
 	RestrictKey  string   `json:"restrict_key,omitempty"` // of the script, read or written
+
+	// Live are the data files that the rows of a LiveScript would be, in order.
+	Live []dumpfmt.FileDigest `json:"-"`
 
 	Proof *Proof `json:"proof,omitempty"` // where Check was asked for
 

@@ -14,16 +14,11 @@ func (c *conversion) toZip(ctx context.Context, a *pgarchive.Archive) (err error
 	if err != nil {
 		return err
 	}
-	sizes, err := a.Sizes() // finds missing files before anything is written
-	if err != nil {
+	w := &zipWriter{src: src, c: c}
+	if w.sizes, w.files, err = c.takeInventory(a); err != nil {
 		return err
 	}
-	files, err := a.Files()
-	if err != nil {
-		return err
-	}
-	c.Meter.Start(total(sizes))
-	w := &zipWriter{src: src, c: c, sizes: sizes, files: files}
+	c.Meter.Start(total(w.sizes))
 	if c.Out != nil {
 		return w.write(ctx, c.Out)
 	}
@@ -44,4 +39,18 @@ func (c *conversion) toZip(ctx context.Context, a *pgarchive.Archive) (err error
 		return err
 	}
 	return f.Commit()
+}
+
+// takeInventory finds missing files before anything is written.
+func (c *conversion) takeInventory(a *pgarchive.Archive) (map[pgarchive.DumpID]int64, []pgarchive.File, error) {
+	if c.Rows != nil {
+		files, err := liveFiles(a)
+		return nil, files, err
+	}
+	sizes, err := a.Sizes()
+	if err != nil {
+		return nil, nil, err
+	}
+	files, err := a.Files()
+	return sizes, files, err
 }

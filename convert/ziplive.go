@@ -57,6 +57,9 @@ func (w *zipWriter) addRecord() error {
 	}
 	w.mu.Unlock()
 	slices.Sort(r.Vanished)
+	if w.c.Rows != nil {
+		r.Live = liveDigests(w.places)
+	}
 	record, err := w.c.Record(r)
 	if err != nil {
 		return err

@@ -163,7 +163,7 @@ func (c *conversion) chooseManifest(s *zipSource) (err error) {
 		}
 		return nil
 	}
-	if s.manifest != nil || s.zip != nil { // a zip without a manifest stays one
+	if s.manifest != nil || s.zip != nil || c.Rows != nil { // a zip without a manifest stays one, and a dump has made its own
 		return nil
 	}
 	made, err := makeManifest(s.archive)

@@ -144,7 +144,12 @@ func (w *zipWriter) joinDump(dump *odoozip.RawMember) error {
 		places:  &odoozip.Places{Format: odoozip.PlacesFormat},
 		consume: w.c.Consume,
 		done:    func(e *pgarchive.Entry) { w.c.Meter.Add(w.sizes[e.ID]); w.c.Meter.Item() }}
-	if err := joiner.join(w.c.Jobs); err != nil {
+	if w.c.Rows != nil {
+		err = joiner.joinLive(func(s *LiveScript) error { return w.c.Rows(w.ctx, s) })
+	} else {
+		err = joiner.join(w.c.Jobs)
+	}
+	if err != nil {
 		return err
 	}
 	w.places = joiner.places

@@ -20,8 +20,9 @@ func newDumpCommand(ui *ui) *cli.Command {
 		Description: "DBNAME is a database or a connection URI; TARGET is a folder or zip that does not exist yet.\n" +
 			"The folder holds manifest.json, dump/ (an archive that pg_restore reads), filestore/ and odx.json.\n" +
 			"A name that ends in .zip gives Odoo's standard zip instead, the one that odx convert makes of\n" +
-			"the folder; - writes it to standard output. The archive that it is made of lies beside the zip\n" +
-			"meanwhile (for -, in the folder for temporary files) and is removed piece by piece.\n\n" +
+			"the folder; - writes it to standard output. Rows go into it as they are read. With --engine pg_dump,\n" +
+			"or without gzip, the archive that it is made of lies beside the zip meanwhile (for -, in the folder\n" +
+			"for temporary files) and is removed piece by piece.\n\n" +
 			"   odx dump -c /etc/odoo/odoo.conf prod /backup/prod-monday --jobs 4\n" +
 			"   odx dump -c /etc/odoo/odoo.conf prod prod.zip\n" +
 			"   odx dump -c /etc/odoo/odoo.conf prod - | ssh backup 'cat > prod.zip'\n\n" + exitCodes,

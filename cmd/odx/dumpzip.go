@@ -50,7 +50,7 @@ func runDumpToOutput(ctx context.Context, o dump.Options, ui *ui) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	o.Target = filepath.Join(work, "backup.zip")
-	o.Pack = packZip(o, ui.stdout)
+	o.Pack, o.PackOnce = packZip(o, ui.stdout), true
 	return runDump(ctx, o, "standard output", ui)
 }
 
@@ -58,13 +58,19 @@ func runDumpToOutput(ctx context.Context, o dump.Options, ui *ui) (err error) {
 // being deleted: at the target, or written to out if that is not nil.
 func packZip(o dump.Options, out io.Writer) func(context.Context, dump.Packing) error {
 	return func(ctx context.Context, p dump.Packing) error {
-		_, err := convert.Run(ctx, convert.Options{
+		zip := convert.Options{
 			Source: p.Dir, Target: o.Target, TargetLayout: dumpfmt.LayoutZip, Filestore: p.Filestore, Sidecar: true,
-			Jobs: o.Jobs, OdxVersion: o.OdxVersion, Out: out, Consume: true, Meter: &o.Progress.Database,
+			Jobs: o.Jobs, OdxVersion: o.OdxVersion, Out: out, Consume: true,
 			Record: func(r *convert.Report) ([]byte, error) {
-				return p.Record(r.Files, r.FileBytes)
+				return p.Record(r.Files, r.FileBytes, r.Live)
 			},
-		})
+		}
+		if p.Rows == nil {
+			zip.Meter = &o.Progress.Database
+		} else {
+			zip.Rows = func(ctx context.Context, s *convert.LiveScript) error { return p.Rows(ctx, s) }
+		}
+		_, err := convert.Run(ctx, zip)
 		if err != nil && !errors.Is(err, dump.ErrFilesMissing) {
 			return fmt.Errorf("make the zip: %w", err)
 		}

@@ -88,6 +88,14 @@ func (j *Joiner) JoinPieces(src io.ReaderAt, l Layout) (Part, error) {
 	return part, err
 }
 
+// JoinPiece adds text that Encoder made a piece of. The data are the caller's
+// after it.
+func (j *Joiner) JoinPiece(data []byte, crc uint32, length int64) (Part, error) {
+	part := Part{Last: -1, Bits: 8 * int64(len(data)), CRC: crc, Length: length}
+	err := j.join(&part, func() error { return j.pack.raw(data) })
+	return part, err
+}
+
 // JoinMember adds the text of a gzip member, as Walker found it in src, by
 // copying its data. If src is an *os.File, its own read offset is moved.
 func (j *Joiner) JoinMember(src io.ReaderAt, m Member) (Part, error) {

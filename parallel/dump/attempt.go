@@ -45,13 +45,17 @@ func (r *run) attempt(ctx context.Context, info odoo.Info, standby bool) error {
 		return err
 	}
 	r.step("snapshot read")
-	if r.Pack != nil {
+	if r.Pack != nil && !r.streams() {
 		if err := r.checkRoom(); err != nil {
 			return err
 		}
 	}
 	r.Progress.SetPhase("dumping")
-	err = r.inSnapshot(ctx, s, g, sizes)
+	if r.streams() {
+		err = r.stream(ctx, s, g, sizes)
+	} else {
+		err = r.inSnapshot(ctx, s, g, sizes)
+	}
 	if errors.Is(err, ErrLockedOut) {
 		r.nameBlocked(ctx, s)
 	}

@@ -1,10 +1,13 @@
 package dump
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -56,8 +59,8 @@ func (d *digester) follow(ctx context.Context) error {
 	}
 }
 
-// finish digests what is left and returns all files, toc.dat first, the
-// others by name.
+// finish digests what is left in the folder and returns all files, those noted
+// that are not there included: toc.dat first, the others by name.
 func (d *digester) finish(ctx context.Context, jobs int) ([]dumpfmt.FileDigest, error) {
 	entries, err := os.ReadDir(d.dir)
 	if err != nil {
@@ -73,15 +76,19 @@ func (d *digester) finish(ctx context.Context, jobs int) ([]dumpfmt.FileDigest, 
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	files := make([]dumpfmt.FileDigest, 0, len(entries))
-	for _, e := range entries { // ReadDir sorts by name
-		if strings.HasPrefix(e.Name(), "toc.dat") {
-			files = append([]dumpfmt.FileDigest{d.done[e.Name()]}, files...)
-		} else {
-			files = append(files, d.done[e.Name()])
-		}
-	}
+	files := slices.Collect(maps.Values(d.done))
+	slices.SortFunc(files, func(a, b dumpfmt.FileDigest) int {
+		return cmp.Or(cmp.Compare(rank(a.Name), rank(b.Name)), cmp.Compare(a.Name, b.Name))
+	})
 	return files, nil
+}
+
+// rank puts the table of contents first.
+func rank(name string) int {
+	if strings.HasPrefix(name, "toc.dat") {
+		return 0
+	}
+	return 1
 }
 
 func (d *digester) has(name string) bool {

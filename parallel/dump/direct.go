@@ -21,44 +21,75 @@ import (
 // direct dumps the database in the snapshot: pg_dump makes the table of
 // contents, the rows and large objects are copied here.
 func (r *run) direct(ctx context.Context, s *server.Session, sizes relations, dg *digester) error {
+	w, err := r.planCopy(ctx, s)
+	if err != nil {
+		return err
+	}
+	// A table that is begun last would keep a single connection busy.
+	slices.SortStableFunc(w.entries, func(a, b *pgarchive.Entry) int {
+		return cmp.Compare(sizes[b.OID].bytes, sizes[a.OID].bytes)
+	})
+	f := &folder{dir: r.archiveDir(), compression: r.compression, entries: w.entries, digest: dg}
+	o := w.options
+	o.Objects, o.Sink = w.objects, f
+	if o.Tables, err = w.tables(sizes); err != nil {
+		return err
+	}
+	if err := r.copyRows(ctx, o, w.entries); err != nil {
+		return err
+	}
+	return writeObjectLists(r.archiveDir(), w.toc, w.lists)
+}
+
+// copyPlan is what is copied, and the archive's folder with its table of
+// contents.
+type copyPlan struct {
+	toc     *pgarchive.TOC
+	entries []*pgarchive.Entry            // with rows, in the order of the table of contents
+	filters map[uint32]string             // by OID of the table, see readFilters
+	lists   map[pgarchive.DumpID][]uint32 // of large objects, by BLOBS entry
+	objects []uint32                      // all of them
+	options pgcopy.Options                // but for what is copied and where to
+}
+
+// planCopy reads the table of contents and begins the archive's folder.
+func (r *run) planCopy(ctx context.Context, s *server.Session) (*copyPlan, error) {
 	toc, err := r.readTOC(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.step("schema read")
-	toc = toc.Folder()
-	if err := r.writeTOC(toc); err != nil {
-		return fmt.Errorf("write the table of contents: %w", err)
+	w := &copyPlan{toc: toc.Folder()}
+	if err := r.writeTOC(w.toc); err != nil {
+		return nil, fmt.Errorf("write the table of contents: %w", err)
 	}
-	lists, err := toc.ObjectLists()
-	if err != nil {
-		return err
+	if w.lists, err = w.toc.ObjectLists(); err != nil {
+		return nil, err
 	}
-	o, err := r.copyOptions(toc)
-	if err != nil {
-		return err
+	for i := range w.toc.Entries {
+		e := &w.toc.Entries[i]
+		w.objects = append(w.objects, w.lists[e.ID]...)
+		if e.Desc == pgarchive.DescTableData {
+			w.entries = append(w.entries, e)
+		}
 	}
-	for i := range toc.Entries {
-		o.Objects = append(o.Objects, lists[toc.Entries[i].ID]...)
+	if w.options, err = r.copyOptions(w.toc); err != nil {
+		return nil, err
 	}
-	filters, err := readFilters(ctx, s, o.Encoding)
-	if err != nil {
-		return err
-	}
-	f := &folder{dir: r.archiveDir(), compression: r.compression, digest: dg}
-	if f.entries, o.Tables, err = tablesOf(toc, sizes, filters); err != nil {
-		return err
-	}
-	o.Sink = f
+	w.filters, err = readFilters(ctx, s, w.options.Encoding)
+	return w, err
+}
+
+// copyRows copies what the options say, the rows of the entries among it.
+func (r *run) copyRows(ctx context.Context, o pgcopy.Options, entries []*pgarchive.Entry) error {
 	counts, err := pgcopy.Run(ctx, o)
 	if errors.Is(err, pgcopy.ErrLockedOut) {
 		return fmt.Errorf("%w: %w", ErrLockedOut, err)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		r.reportTables(entries, counts)
 	}
-	r.reportTables(f.entries, counts)
-	return writeObjectLists(r.archiveDir(), toc, lists)
+	return err
 }
 
 // copyOptions are those of the copying, but for what is copied and where to.
@@ -151,30 +182,20 @@ func readFilters(ctx context.Context, s *server.Session, encoding string) (map[u
 	return filters, nil
 }
 
-// tablesOf gives the entries with rows and the tables that they are of, the
-// largest first: one that is begun last would keep a single connection busy.
-func tablesOf(toc *pgarchive.TOC, sizes relations, filters map[uint32]string) ([]*pgarchive.Entry, []pgcopy.Table, error) {
-	var entries []*pgarchive.Entry
-	for i := range toc.Entries {
-		if e := &toc.Entries[i]; e.Desc == pgarchive.DescTableData {
-			entries = append(entries, e)
-		}
-	}
-	slices.SortStableFunc(entries, func(a, b *pgarchive.Entry) int {
-		return cmp.Compare(sizes[b.OID].bytes, sizes[a.OID].bytes)
-	})
-	tables := make([]pgcopy.Table, len(entries))
-	for i, e := range entries {
+// tables gives the tables of the entries, in their order.
+func (w *copyPlan) tables(sizes relations) ([]pgcopy.Table, error) {
+	tables := make([]pgcopy.Table, len(w.entries))
+	for i, e := range w.entries {
 		columns, err := copiedColumns(e.CopyStmt.String)
 		if err != nil {
-			return nil, nil, fmt.Errorf("table %s.%s: %w", e.Namespace.String, e.Tag, err)
+			return nil, fmt.Errorf("table %s.%s: %w", e.Namespace.String, e.Tag, err)
 		}
 		tables[i] = pgcopy.Table{
 			OID: e.OID, Schema: e.Namespace.String, Name: e.Tag, Columns: columns,
-			Filter: filters[e.OID], Bytes: sizes[e.OID].bytes, Pages: sizes[e.OID].pages,
+			Filter: w.filters[e.OID], Bytes: sizes[e.OID].bytes, Pages: sizes[e.OID].pages,
 		}
 	}
-	return entries, tables, nil
+	return tables, nil
 }
 
 // copyTarget is what a copy statement names: a schema and a table, either of

@@ -141,7 +141,27 @@ func TestDirect_LockedOut(t *testing.T) {
 	o := newOffice(t)
 	r := o.newRun()
 	r.Engine = EngineDirect
-	waiting := connect(t, o.name)
+	done := o.truncateWhenBegun(r)
+	report, err := r.do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if report.Attempts != 2 || len(report.Warnings) == 0 {
+		t.Errorf("%d attempts, warnings %q", report.Attempts, report.Warnings)
+	}
+	var rows int
+	if err := o.restored(r.Target).QueryRow(t.Context(), "SELECT count(*) FROM (TABLE twin_a UNION ALL TABLE twin_b) x").Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("%d rows, %v: the dump is older than the TRUNCATE that it let through", rows, err)
+	}
+}
+
+// truncateWhenBegun has somebody wait for the twins' lock when the rows of the
+// first table are about to be copied.
+func (o *office) truncateWhenBegun(r *run) <-chan error {
+	waiting := connect(o.t, o.name)
 	done := make(chan error, 1)
 	var once sync.Once
 	r.hook = func(step string) {
@@ -158,21 +178,48 @@ func TestDirect_LockedOut(t *testing.T) {
 			}
 		})
 	}
-	report, err := r.do(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if report.Attempts != 2 || len(report.Warnings) == 0 {
-		t.Errorf("%d attempts, warnings %q", report.Attempts, report.Warnings)
-	}
-	var rows int
-	if err := o.restored(r.Target).QueryRow(t.Context(), "SELECT count(*) FROM (TABLE twin_a UNION ALL TABLE twin_b) x").Scan(&rows); err != nil || rows != 0 {
-		t.Errorf("%d rows, %v: the dump is older than the TRUNCATE that it let through", rows, err)
+	return done
+}
+
+// TestDirect_LockedOutWhilePacking is tried again if what was packed can be
+// taken back, and only then.
+func TestDirect_LockedOutWhilePacking(t *testing.T) {
+	for _, once := range []bool{false, true} {
+		t.Run(fmt.Sprintf("once %t", once), func(t *testing.T) {
+			o := newOffice(t)
+			r := o.newRun()
+			var packs, tables int
+			r.PackOnce = once
+			r.Pack = func(ctx context.Context, p Packing) error {
+				packs, tables = packs+1, 0
+				if err := p.Rows(ctx, &countingSink{&tables}); err != nil {
+					return err
+				}
+				_, err := p.Record(0, 0, nil)
+				return err
+			}
+			done := o.truncateWhenBegun(r)
+			_, err := r.do(t.Context())
+			if e := <-done; e != nil {
+				t.Error(e)
+			}
+			r.nothingLeft(t)
+			if once && (packs != 1 || !errors.Is(err, ErrLockedOut)) {
+				t.Errorf("packed %d times what cannot be taken back: %v", packs, err)
+			}
+			if !once && (packs != 2 || tables < 2 || err != nil) {
+				t.Errorf("packed %d times, in the end %d tables: %v", packs, tables, err)
+			}
+		})
 	}
 }
+
+// countingSink counts the tables that are finished.
+type countingSink struct{ tables *int }
+
+func (*countingSink) Begin(pgarchive.DumpID) error       { return nil }
+func (*countingSink) Append([]byte, uint32, int64) error { return nil }
+func (c *countingSink) Finish() error                    { *c.tables++; return nil }
 
 // waited tells whether somebody waits for a lock.
 func (o *office) waited() (is bool) {

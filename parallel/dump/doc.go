@@ -31,6 +31,10 @@
 // large objects, are copied by package pgcopy in the same snapshot, under locks
 // that every session takes for itself.
 //
+// What is packed, such as a zip, gets the rows of the direct engine as they are
+// read, in the order of the table of contents; of pg_dump's, and where the
+// compression is not gzip, it gets the archive when that is complete.
+//
 // A data file of the direct engine has the text of pg_dump's, but is compressed
 // in pieces: as deflate.Writer writes gzip, so that it can be joined into a zip
 // without being decoded; as one zstd frame after the other.

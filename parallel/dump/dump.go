@@ -40,6 +40,9 @@ type Options struct {
 	// Pack, if not nil, makes something else of the backup, at Target: the folder
 	// is removed in the end, and the filestore is not copied into it.
 	Pack func(context.Context, Packing) error
+	// PackOnce says that what Pack has written of rows cannot be taken back: the
+	// dump is not tried again after that.
+	PackOnce bool
 
 	Progress *parallel.Progress // may be nil
 	Warn     func(string)       // called with each warning as it arises; may be nil
@@ -103,6 +106,7 @@ type run struct {
 	snapshot      string             // of the attempt under way
 	compression   pgcopy.Compression // of the direct engine
 	guardPatience time.Duration
+	rowsPacked    bool         // Pack has asked for rows
 	stretch       int64        // of the direct engine; 0 is the default
 	hook          func(string) // called between two steps; set in tests
 
@@ -170,7 +174,7 @@ func (r *run) attempts(ctx context.Context, info odoo.Info, standby bool) error 
 	for {
 		r.report.Attempts++
 		err := r.attempt(ctx, info, standby)
-		if err == nil || !errors.Is(err, ErrLockedOut) || r.report.Attempts > r.Retries {
+		if err == nil || !errors.Is(err, ErrLockedOut) || r.report.Attempts > r.Retries || r.PackOnce && r.rowsPacked {
 			return err
 		}
 		r.warn("%v; starting again (%d of %d)", ErrLockedOut, r.report.Attempts, r.Retries)

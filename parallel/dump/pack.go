@@ -24,9 +24,13 @@ type Packing struct {
 	// if there are none. They are not deleted meanwhile, as far as Odoo's garbage
 	// collection can be kept away.
 	Filestore string
-	// Record gives odx.json when that many files and bytes have been packed. In
-	// strict mode it is an error if files are missing.
-	Record func(files, bytes int64) ([]byte, error)
+	// Rows, if not nil, gives the rows of the tables, of which dump/ then has no
+	// data files. It is called once at most.
+	Rows func(context.Context, RowSink) error
+	// Record gives odx.json when that many files and bytes have been packed, and
+	// rows that would be those data files. In strict mode it is an error if files
+	// are missing.
+	Record func(files, bytes int64, rows []dumpfmt.FileDigest) ([]byte, error)
 }
 
 // checkLive checks the snapshot's list against the database's own filestore.
@@ -61,7 +65,7 @@ func (r *run) pack(ctx context.Context, g *guard) error {
 	work.Go(func() error { g.watch(watching, r.warn); return nil })
 	work.Go(func() error {
 		defer packed()
-		return r.Pack(wctx, Packing{Dir: r.dir.Path(), Filestore: r.Filestore, Record: func(files, bytes int64) ([]byte, error) {
+		return r.Pack(wctx, Packing{Dir: r.dir.Path(), Filestore: r.Filestore, Record: func(files, bytes int64, _ []dumpfmt.FileDigest) ([]byte, error) {
 			return r.packedRecord(wctx, g, files, bytes)
 		}})
 	})
