@@ -45,7 +45,7 @@ func (r *run) attempt(ctx context.Context, info odoo.Info, standby bool) error {
 		return err
 	}
 	r.step("snapshot read")
-	if r.Pack != nil && !r.streams() {
+	if r.Pack != nil && !(r.PackOnce && r.streams()) { // rows that go elsewhere take no room
 		if err := r.checkRoom(); err != nil {
 			return err
 		}

@@ -90,7 +90,7 @@ func (r *run) packedRecord(ctx context.Context, g *guard, files, bytes int64) ([
 }
 
 // ErrNoRoom is returned before any work when the disk surely has no room for the
-// archive that a zip is made of.
+// database in a zip, or for the archive that the zip is made of.
 var ErrNoRoom = errors.New("too little room on the disk")
 
 // A compressed archive has seldom less than a thirtieth of the size that the
@@ -100,7 +100,7 @@ const (
 	commonShare = 4
 )
 
-// checkRoom compares the room beside the target with what the archive may need.
+// checkRoom compares the room beside the target with what the rows may need.
 func (r *run) checkRoom() error {
 	dir := filepath.Dir(r.Target)
 	free, err := dumpfmt.FreeSpace(dir)
@@ -111,7 +111,11 @@ func (r *run) checkRoom() error {
 		return &fs.PathError{Op: "statfs", Path: dir, Err: err}
 	}
 	size := r.record.Database.Bytes
-	text := fmt.Sprintf("%d MB are free in %s; the zip is made of an archive beside it, and the database has %d MB on the server", free>>20, dir, size>>20)
+	what := "the rows of the database are"
+	if !r.streams() {
+		what = "the archive that the zip is made of is"
+	}
+	text := fmt.Sprintf("%d MB are free in %s, where %s written, and the database has %d MB on the server", free>>20, dir, what, size>>20)
 	if free < size/leastShare {
 		return fmt.Errorf("%w: %s", ErrNoRoom, text)
 	}
