@@ -31,7 +31,7 @@ func dumpTarget(target string) (string, error) {
 }
 
 // runDumpToOutput writes a zip to standard output, which then has nothing else.
-// The archive that it is made of is in the folder for temporary files.
+// What is kept on disk meanwhile is in the folder for temporary files.
 func runDumpToOutput(ctx context.Context, o dump.Options, ui *ui) (err error) {
 	switch {
 	case ui.json:

@@ -106,7 +106,7 @@ func TestDumpZip(t *testing.T) {
 
 // TestDumpZip_Engines makes the same zip whether the rows are streamed into it
 // or come from an archive, of a database with what is no table of its own:
-// large objects, tables without columns, partitions, rows of an extension.
+// large objects, a table without columns, partitions, a materialized view.
 func TestDumpZip_Engines(t *testing.T) {
 	w := sharedWorld(t)
 	w.exec(t, "postgres", `CREATE DATABASE "Od d"`)

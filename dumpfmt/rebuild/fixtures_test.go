@@ -139,7 +139,7 @@ func TestRead_Restore(t *testing.T) {
 			for name, options := range map[string][]string{"plain": nil, "plain-noowner": {"--no-owner"}} {
 				script := unpack(t, fmt.Sprintf("testdata/pg%d/%s.sql.gz", r.major, name))
 				dir, _ := build(t, script)
-				s.wantRestored(t, dir, string(script), slices.Clone(options)...)
+				s.wantRestored(t, runs(), dir, string(script), slices.Clone(options)...)
 			}
 		})
 	}

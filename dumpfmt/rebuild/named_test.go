@@ -50,7 +50,7 @@ func TestRead_Named(t *testing.T) {
 				wantNamed(t, res.TOC, "RULE", "a", "c") // the view, put off behind the data
 				meet(res.TOC, desc)
 				finish(t, dir, res)
-				s.wantRestored(t, dir, script)
+				s.wantRestored(t, runs(), dir, script)
 			}
 		})
 	}

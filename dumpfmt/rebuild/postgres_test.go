@@ -132,25 +132,21 @@ func runs() int {
 	return 1
 }
 
-// wantRestored restores an archive with parallel workers, as often as runs says,
-// and wants the dump of the result to be the script, but for the order of rows.
-func (s *server) wantRestored(t testing.TB, dir, script string, options ...string) {
+// wantRestored restores an archive with parallel workers, so many times, and
+// wants the dump of the result to be the script, but for the order of rows.
+func (s *server) wantRestored(t testing.TB, times int, dir, script string, options ...string) {
 	t.Helper()
-	for range runs() {
-		s.wantRestoredOnce(t, dir, script, options...)
+	want := normal(t, script)
+	for i := range times {
+		s.create(t, "restored")
+		s.tool(t, "pg_restore", append(slices.Clone(options), "--exit-on-error", "-j", "8", "-d", "restored", dir)...)
+		got := normal(t, s.tool(t, "pg_dump", s.key(append(options, "restored")...)...))
+		wantSame(t, "restored "+strconv.Itoa(i), got, want)
+		s.drop(t, "restored")
 		if t.Failed() {
 			return
 		}
 	}
-}
-
-func (s *server) wantRestoredOnce(t testing.TB, dir, script string, options ...string) {
-	t.Helper()
-	s.create(t, "restored")
-	s.tool(t, "pg_restore", append(slices.Clone(options), "--exit-on-error", "-j", "8", "-d", "restored", dir)...)
-	got := normal(t, s.tool(t, "pg_dump", s.key(append(options, "restored")...)...))
-	wantSame(t, "restored", got, normal(t, script))
-	s.drop(t, "restored")
 }
 
 // normal gives a script with the rows of each table sorted. Rows that are

@@ -73,7 +73,7 @@ func TestRead_RegressionRestore(t *testing.T) {
 			s := startServer(t, r.release)
 			s.psql(t, "postgres", "-f", filepath.Join(r.dir, "globals.sql"))
 			dir, _ := build(t, []byte(readFile(t, filepath.Join(r.dir, "plain.sql"))))
-			s.wantRestored(t, dir, readFile(t, filepath.Join(r.dir, "restored.sql")))
+			s.wantRestored(t, runs(), dir, readFile(t, filepath.Join(r.dir, "restored.sql")))
 		})
 	}
 }

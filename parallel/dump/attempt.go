@@ -100,11 +100,7 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, sizes
 	if err := work.Wait(); err != nil {
 		return err
 	}
-	files, err := digest.finish(ctx, r.Jobs)
-	if err != nil {
-		return fmt.Errorf("digest the archive: %w", err)
-	}
-	if err := r.describeArchive(files); err != nil || r.Pack == nil {
+	if err := r.describeArchive(ctx, digest); err != nil || r.Pack == nil {
 		return err
 	}
 	r.step("archive made")

@@ -17,8 +17,8 @@ import (
 
 // Packing is a backup that is to become something else, such as a zip.
 type Packing struct {
-	// Dir is the folder with dump/, manifest.json and odx.json. Nobody else
-	// needs it: what is done with may be removed.
+	// Dir is the folder with dump/, manifest.json and, unless Rows is set,
+	// odx.json. Nobody else needs it: what is done with may be removed.
 	Dir string
 	// Filestore is the database's own folder, whose files are to be packed; ""
 	// if there are none. They are not deleted meanwhile, as far as Odoo's garbage

@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -49,8 +50,13 @@ func writeFile(path string, data []byte) (err error) {
 	return err
 }
 
-// describeArchive fills in the record's part about dump/.
-func (r *run) describeArchive(files []dumpfmt.FileDigest) error {
+// describeArchive digests what is left to digest of dump/, and fills in the
+// record's part about it.
+func (r *run) describeArchive(ctx context.Context, dg *digester) error {
+	files, err := dg.finish(ctx, r.Jobs)
+	if err != nil {
+		return fmt.Errorf("digest the archive: %w", err)
+	}
 	a, err := pgarchive.Open(r.archiveDir())
 	if err != nil {
 		return fmt.Errorf("read back the archive: %w", err)

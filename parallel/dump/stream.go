@@ -86,11 +86,7 @@ func (r *run) packRows(ctx context.Context, s *server.Session, g *guard, sizes r
 			for _, f := range rows {
 				dg.note(f)
 			}
-			all, err := dg.finish(ctx, r.Jobs)
-			if err != nil {
-				return nil, fmt.Errorf("digest the archive: %w", err)
-			}
-			if err := r.describeArchive(all); err != nil {
+			if err := r.describeArchive(ctx, dg); err != nil {
 				return nil, err
 			}
 			return r.packedRecord(ctx, g, files, bytes)
