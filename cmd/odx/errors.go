@@ -31,6 +31,9 @@ const (
 // filestore are missing.
 var errLosses = errors.New("files of the filestore are missing or damaged")
 
+// errDamaged says that a dump was verified, and is damaged.
+var errDamaged = errors.New("the dump is damaged")
+
 // exitCode gives the exit code for what a command returned.
 func exitCode(ctx context.Context, err error) int {
 	var tool *pgtool.ExitError
@@ -39,6 +42,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case errors.Is(err, errLosses):
 		return exitLosses
+	case errors.Is(err, errDamaged):
+		return exitFormat
 	case errors.As(err, new(errUsage)):
 		return exitUsage
 	case ctx.Err() != nil:
