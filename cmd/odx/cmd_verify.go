@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -14,8 +15,8 @@ import (
 func newVerifyCommand(ui *ui) *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
-		Usage:     "tell whether a backup is whole",
-		ArgsUsage: "SOURCE",
+		Usage:     "tell whether a backup is whole, or whether two are the same",
+		ArgsUsage: "SOURCE [OTHER]",
 		Description: "SOURCE is a folder that odx dump made, a standard Odoo zip, a directory-format archive, a\n" +
 			"custom-format .dump, a click-odoo folder or a script of pg_dump (.sql, .sql.gz), whoever made it.\n" +
 			"All of it is read, no server is needed, and nothing is written:\n\n" +
@@ -25,19 +26,26 @@ func newVerifyCommand(ui *ui) *cli.Command {
 			"   a file of the right size for every attachment; the manifest against the installed modules.\n\n" +
 			"What is damaged is named with its place and what it means for a restore, and so is what is only\n" +
 			"odd, which changes nothing of the exit status.\n\n" +
+			"With OTHER two backups are compared by item, whatever their layouts: each table's rows and each\n" +
+			"large object, the definition of everything else, manifest, filestore and other members. That they\n" +
+			"are whole is not the question then.\n\n" +
 			"   odx verify backup/\n" +
-			"   odx verify backup.zip --json\n\n" + verifyCodes,
+			"   odx verify backup.zip --json\n" +
+			"   odx verify backup/ backup.zip\n\n" + verifyCodes,
 		Flags: join([]cli.Flag{
 			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Value: runtime.NumCPU(), DefaultText: "number of processors", Usage: "`NUMBER` of processors to use"},
 		}, outputFlags()),
 		Action: func(c *cli.Context) error {
 			ui.configure(c)
-			if c.NArg() != 1 || c.Args().First() == "" {
+			if c.NArg() < 1 || c.NArg() > 2 || slices.Contains(c.Args().Slice(), "") {
 				return usagef("odx verify takes %s, and got %d arguments", c.Command.ArgsUsage, c.NArg())
 			}
 			o := convert.VerifyOptions{Source: c.Args().First(), Jobs: c.Int("jobs")}
 			if o.Jobs < 1 {
 				return usagef("--jobs must be at least 1")
+			}
+			if c.NArg() == 2 {
+				return runCompare(c.Context, convert.CompareOptions{A: o.Source, B: c.Args().Get(1), Jobs: o.Jobs}, ui)
 			}
 			return runVerify(c.Context, o, ui)
 		},
@@ -45,8 +53,8 @@ func newVerifyCommand(ui *ui) *cli.Command {
 }
 
 const verifyCodes = `Exit status:
-   0 whole, or only odd; 1 failed; 2 wrong usage; 3 whole but for files that the
-   dump names and that are missing; 4 damaged, or not a valid dump; 130 interrupted.`
+   0 whole, or only odd; of two: the same; 1 failed, or two differ; 2 wrong usage;
+   3 whole but for files that the dump names and that are missing; 4 damaged, or not a valid dump; 130 interrupted.`
 
 func runVerify(ctx context.Context, o convert.VerifyOptions, ui *ui) error {
 	progress := &parallel.Progress{}
@@ -63,6 +71,42 @@ func runVerify(ctx context.Context, o convert.VerifyOptions, ui *ui) error {
 		return err
 	}
 	return verdict
+}
+
+func runCompare(ctx context.Context, o convert.CompareOptions, ui *ui) error {
+	progress := &parallel.Progress{}
+	progress.SetPhase("comparing")
+	o.Meter = &progress.Database
+	stop := ui.show(progress)
+	r, err := convert.Compare(ctx, o)
+	stop()
+	if err != nil {
+		return err
+	}
+	var ending error
+	if !r.Same {
+		ending = errDiffer
+	}
+	if err := ui.reportAs(r, ending, func() { ui.compareSummary(r) }); err != nil {
+		return err
+	}
+	return ending
+}
+
+// compareSummary names the differences, also with --quiet.
+func (u *ui) compareSummary(r *convert.Comparison) {
+	for _, d := range r.Differences {
+		u.print(fmt.Sprintf("odx: error: %s %s: %s", d.Item, printable(d.Name), d.What))
+	}
+	if more := r.Count - int64(len(r.Differences)); more > 0 {
+		u.print(fmt.Sprintf("odx: error: and %d more differences", more))
+	}
+	verdict := "the same"
+	if !r.Same {
+		verdict = fmt.Sprintf("%d differences", r.Count)
+	}
+	u.say("odx: compared the %s with the %s in %s: %s", r.LayoutA, r.LayoutB, seconds(r.Seconds), verdict)
+	u.say("     the same   data of %d tables and large objects, %d definitions, %d files of the filestore", r.Tables, r.Entries, r.Files)
 }
 
 // verifySummary tells what was found, the worst first, and what was looked at.
