@@ -93,15 +93,8 @@ func (p *prover) script() error {
 	})
 	g.Go(func() error {
 		h := newDigest()
-		for piece, err := range p.src.script.Pieces() {
-			if err == nil && piece.Data == nil {
-				_, err = h.Write(piece.SQL)
-			} else if err == nil {
-				_, err = p.src.script.PrintData(ctx, h, piece.Data)
-			}
-			if err != nil {
-				return err
-			}
+		if err := printTo(ctx, h, p.src.script); err != nil {
+			return err
 		}
 		texts[1] = h.end()
 		return nil
@@ -169,7 +162,12 @@ func (p *prover) file(m *odoozip.Member) (digested, error) {
 }
 
 func (p *prover) member(ctx context.Context, m *odoozip.Member) (digested, error) {
-	r, err := p.z.Open(m)
+	return digestMember(ctx, p.z, m)
+}
+
+// digestMember digests the text of a member.
+func digestMember(ctx context.Context, z *odoozip.Reader, m *odoozip.Member) (digested, error) {
+	r, err := z.Open(m)
 	if err != nil {
 		return digested{}, err
 	}

@@ -31,6 +31,12 @@ const (
 // filestore are missing.
 var errLosses = errors.New("files of the filestore are missing or damaged")
 
+// errDamaged says that a dump was verified, and is damaged.
+var errDamaged = errors.New("the dump is damaged")
+
+// errDiffer says that two dumps were compared, and are not the same.
+var errDiffer = errors.New("the dumps differ")
+
 // exitCode gives the exit code for what a command returned.
 func exitCode(ctx context.Context, err error) int {
 	var tool *pgtool.ExitError
@@ -39,6 +45,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case errors.Is(err, errLosses):
 		return exitLosses
+	case errors.Is(err, errDamaged):
+		return exitFormat
 	case errors.As(err, new(errUsage)):
 		return exitUsage
 	case ctx.Err() != nil:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -80,7 +81,7 @@ type self struct {
 
 // outcome is the one object that --json prints.
 type outcome struct {
-	Status   string `json:"status"` // ok, losses or failed
+	Status   string `json:"status"` // ok, losses, damaged, differ or failed
 	ExitCode int    `json:"exit_code"`
 	Error    string `json:"error,omitempty"`
 	Hint     string `json:"hint,omitempty"`
@@ -90,17 +91,41 @@ type outcome struct {
 
 // report shows what a finished command did, as JSON or in words.
 func (u *ui) report(report any, losses bool, words func()) error {
+	if losses {
+		return u.reportAs(report, errLosses, words)
+	}
+	return u.reportAs(report, nil, words)
+}
+
+// reportAs is report of a command that ends with one of the errors that exit
+// knows to be reported, or with none.
+func (u *ui) reportAs(report any, ending error, words func()) error {
 	if !u.json {
-		if !u.quiet {
+		if !u.quiet || ending != nil {
 			words()
 		}
 		return nil
 	}
 	o := outcome{Status: "ok", Odx: usageOfSelf(), Report: report}
-	if losses {
-		o.Status, o.ExitCode = "losses", exitLosses
+	for status, err := range reported {
+		if errors.Is(ending, err) {
+			o.Status, o.ExitCode = status, exitCode(context.Background(), err)
+		}
 	}
 	return u.printJSON(o)
+}
+
+// reported are the errors whose report was printed, by the status in it.
+var reported = map[string]error{"losses": errLosses, "damaged": errDamaged, "differ": errDiffer}
+
+// isReported tells whether nothing is to be said of an error any more.
+func isReported(err error) bool {
+	for _, r := range reported {
+		if errors.Is(err, r) {
+			return true
+		}
+	}
+	return false
 }
 
 func (u *ui) printJSON(v any) error {
@@ -113,7 +138,7 @@ func (u *ui) printJSON(v any) error {
 // exit prints the error, if any, and gives the exit code.
 func (u *ui) exit(ctx context.Context, err error) int {
 	code := exitCode(ctx, err)
-	if err == nil || code == exitLosses {
+	if err == nil || isReported(err) {
 		return code
 	}
 	text, hint := explain(ctx, err)

@@ -27,6 +27,31 @@ type CheckOptions struct {
 
 	// Done, if not nil, grows by the bytes on disk that are dealt with.
 	Done *atomic.Int64
+
+	// Text, if not nil, gives what the decoded data of a table are written to,
+	// or those of a large object, whose OID is not 0; nil where nobody wants
+	// them. Close is called when the data were whole. With it all text is read.
+	Text func(e *Entry, oid uint32) io.WriteCloser
+	// File, if not nil, gives what the bytes of each data file of a
+	// directory-format archive are written to, and all of them are read. Close is
+	// called at the end of the file.
+	File func(name string) io.WriteCloser
+	// Wrong, if not nil, gets each error about a file instead of the error that
+	// Check returns, also where a file cannot be read, so that all is looked at.
+	//
+	// All three are called from several goroutines.
+	Wrong func(error)
+}
+
+// readsAll tells whether text without compression is read, too.
+func (o *CheckOptions) readsAll() bool { return o.Text != nil || o.File != nil }
+
+// text gives what the data of a stream are written to; nil for nowhere.
+func (o *CheckOptions) text(it item) io.WriteCloser {
+	if o.Text == nil || it.kind == listText || it.kind == anyBytes && it.oid == 0 {
+		return nil
+	}
+	return o.Text(it.entry, it.oid)
 }
 
 // CheckReport is what Archive.Check found besides errors.
@@ -70,17 +95,24 @@ func (a *Archive) Check(ctx context.Context, opts CheckOptions) (CheckReport, er
 	for _, name := range inv.unused {
 		report.Notes = append(report.Notes, fmt.Sprintf("%s belongs to no entry", name))
 	}
-	check := a.checkItem
-	if a.custom != nil {
-		check = func(ctx context.Context, it item, buf []byte) error {
-			return a.custom.checkItem(ctx, a.TOC, it, inv.expected[it.entry.ID], buf)
+	check := func(ctx context.Context, it item, buf []byte) error {
+		if a.custom != nil {
+			return a.custom.checkItem(ctx, a.TOC, it, inv.expected[it.entry.ID], buf, &opts)
 		}
+		return a.checkItem(ctx, it, buf, &opts)
 	}
 	errs, err := checkAll(ctx, opts, inv.items, check)
 	if err != nil {
 		return report, err
 	}
-	return report, joinErrors(append(inv.wrong, errs...))
+	errs = append(inv.wrong, errs...)
+	if opts.Wrong == nil {
+		return report, joinErrors(errs)
+	}
+	for _, err := range errs {
+		opts.Wrong(err)
+	}
+	return report, nil
 }
 
 // checkAll runs check on each item, large ones first so that none is left for
@@ -105,7 +137,7 @@ func checkAll(ctx context.Context, opts CheckOptions, items []item,
 			}
 			it := items[order[n]]
 			err := check(ctx, it, buf)
-			if err != nil && !errors.Is(err, dumpfmt.ErrFormat) {
+			if err != nil && !errors.Is(err, dumpfmt.ErrFormat) && opts.Wrong == nil {
 				cancel(err)
 			}
 			errs[order[n]] = err
@@ -136,21 +168,35 @@ func largestFirst(items []item) []int {
 }
 
 // checkItem checks one file of a directory-format archive.
-func (a *Archive) checkItem(ctx context.Context, it item, buf []byte) error {
-	if suffixOf(it.file) != None {
-		r, err := a.openFile(it.file)
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		return checkStream(ctx, r, it, buf)
-	}
+func (a *Archive) checkItem(ctx context.Context, it item, buf []byte, opts *CheckOptions) error {
 	f, err := os.Open(filepath.Join(a.path, it.file))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return checkPlain(f, it)
+	if suffixOf(it.file) == None && !opts.readsAll() {
+		return checkPlain(f, it)
+	}
+	if opts.File == nil {
+		return checkDecoded(ctx, f, it, buf, opts)
+	}
+	w := opts.File(it.file)
+	raw := io.TeeReader(f, w)
+	wrong := checkDecoded(ctx, raw, it, buf, opts)
+	// What follows damage is not decoded, but is a part of the file.
+	for err == nil && ctx.Err() == nil {
+		_, err = raw.Read(buf)
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return cmp.Or(ctx.Err(), wrong, err, w.Close())
+}
+
+// checkDecoded decodes the file that r gives.
+func checkDecoded(ctx context.Context, r io.Reader, it item, buf []byte, opts *CheckOptions) error {
+	d := newFileReader(r, io.NopCloser(r), it.file)
+	return errors.Join(checkStream(ctx, d, it, buf, opts.text(it)), d.Close())
 }
 
 // checkPlain looks at the end of a file that is not compressed.
@@ -169,14 +215,23 @@ func checkPlain(f *os.File, it item) error {
 	return end.error(it)
 }
 
-// checkStream decodes all of r.
-func checkStream(ctx context.Context, r io.Reader, it item, buf []byte) error {
+// checkStream decodes all of r, and passes it on unless w is nil.
+func checkStream(ctx context.Context, r io.Reader, it item, buf []byte, w io.WriteCloser) error {
 	end := newTextEnd(it.kind)
 	for ctx.Err() == nil {
 		n, err := r.Read(buf)
 		end.write(buf[:n])
+		if w != nil {
+			if _, err := w.Write(buf[:n]); err != nil {
+				return err
+			}
+		}
 		if err == io.EOF {
-			return end.error(it)
+			err = end.error(it)
+			if err == nil && w != nil {
+				err = w.Close()
+			}
+			return err
 		}
 		if err != nil {
 			return err

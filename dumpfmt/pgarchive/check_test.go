@@ -119,7 +119,10 @@ func checkFile(t testing.TB, a *Archive, name string) error {
 		t.Fatal(err)
 	}
 	only := slices.DeleteFunc(inv.items, func(it item) bool { return it.file != name })
-	errs, err := checkAll(t.Context(), CheckOptions{Jobs: 1}, only, a.checkItem)
+	opts := CheckOptions{Jobs: 1}
+	errs, err := checkAll(t.Context(), opts, only, func(ctx context.Context, it item, buf []byte) error {
+		return a.checkItem(ctx, it, buf, &opts)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (inv *inventory) measure(c *customFile) {
 }
 
 // checkItem decodes one block.
-func (c *customFile) checkItem(ctx context.Context, t *TOC, it item, want expectation, buf []byte) error {
+func (c *customFile) checkItem(ctx context.Context, t *TOC, it item, want expectation, buf []byte, opts *CheckOptions) error {
 	f, b, err := c.openBlock(t, it.entry)
 	if err != nil {
 		return err
@@ -79,9 +79,9 @@ func (c *customFile) checkItem(ctx context.Context, t *TOC, it item, want expect
 	defer f.Close()
 	defer b.release()
 	if it.kind == listText {
-		err = c.checkLargeObjects(ctx, t, b, it, want, buf)
+		err = c.checkLargeObjects(ctx, t, b, it, want, buf, opts)
 	} else {
-		err = c.checkStream(ctx, t, b, it, buf)
+		err = c.checkStream(ctx, t, b, it, buf, opts)
 	}
 	if err != nil {
 		return err
@@ -93,13 +93,13 @@ func (c *customFile) checkItem(ctx context.Context, t *TOC, it item, want expect
 }
 
 // checkStream decodes the stream that b stands before and leaves b behind it.
-func (c *customFile) checkStream(ctx context.Context, t *TOC, b *blockReader, it item, buf []byte) error {
+func (c *customFile) checkStream(ctx context.Context, t *TOC, b *blockReader, it item, buf []byte, opts *CheckOptions) error {
 	r := c.stream(t, b, nil)
 	defer r.Close()
-	return checkStream(ctx, r, it, buf)
+	return checkStream(ctx, r, it, buf, opts.text(it))
 }
 
-func (c *customFile) checkLargeObjects(ctx context.Context, t *TOC, b *blockReader, it item, want expectation, buf []byte) error {
+func (c *customFile) checkLargeObjects(ctx context.Context, t *TOC, b *blockReader, it item, want expectation, buf []byte, opts *CheckOptions) error {
 	var listed []uint32
 	part := item{entry: it.entry, file: it.file, kind: anyBytes}
 	for {
@@ -115,7 +115,8 @@ func (c *customFile) checkLargeObjects(ctx context.Context, t *TOC, b *blockRead
 			return nil
 		}
 		listed = append(listed, oid)
-		if err := c.checkStream(ctx, t, b, part, buf); err != nil {
+		part.oid = oid
+		if err := c.checkStream(ctx, t, b, part, buf, opts); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package pgarchive
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -93,8 +94,14 @@ func (a *Archive) openFile(name string) (*dataReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := newDataReader(f, f, found, fileEncoding(suffixOf(found)))
+	return newFileReader(f, f, found), nil
+}
+
+// newFileReader decodes the file of this name, which r gives. It takes closer
+// over.
+func newFileReader(r io.Reader, closer io.Closer, name string) *dataReader {
+	d := newDataReader(r, closer, name, fileEncoding(suffixOf(name)))
 	// pg_dump's lz4 and zstd files of an empty large object have no frame.
-	r.empty = r.enc == lz4Frames || r.enc == zstdFrames
-	return r, nil
+	d.empty = d.enc == lz4Frames || d.enc == zstdFrames
+	return d
 }

@@ -26,7 +26,8 @@ type inventory struct {
 type item struct {
 	entry *Entry
 	file  string
-	pos   int64 // of the block in a custom-format file
+	oid   uint32 // of the large object whose content it is
+	pos   int64  // of the block in a custom-format file
 	size  int64
 	kind  contentKind
 }
@@ -120,7 +121,7 @@ func take(left map[string]int64, name string) (string, int64, bool) {
 
 func (inv *inventory) addEntry(a *Archive, e *Entry, left map[string]int64) {
 	kind := kindOf(e)
-	if !inv.add(a, e, a.dataName(e), kind, left) || kind != listText {
+	if !inv.add(a, item{entry: e, file: a.dataName(e), kind: kind}, left) || kind != listText {
 		return
 	}
 	var listed []uint32
@@ -130,17 +131,19 @@ func (inv *inventory) addEntry(a *Archive, e *Entry, left map[string]int64) {
 			return
 		}
 		listed = append(listed, lo.OID)
-		inv.add(a, e, lo.File, anyBytes, left)
+		inv.add(a, item{entry: e, file: lo.File, kind: anyBytes, oid: lo.OID}, left)
 	}
 	if err := inv.expected[e.ID].compare(listed); err != nil {
 		inv.wrong = append(inv.wrong, &dumpfmt.FormatError{Path: a.dataName(e), Offset: -1, Err: err})
 	}
 }
 
-func (inv *inventory) add(a *Archive, e *Entry, name string, kind contentKind, left map[string]int64) bool {
+// add finds the file of an item, which names it without its suffix.
+func (inv *inventory) add(a *Archive, it item, left map[string]int64) bool {
+	name := it.file
 	fail := func(err error) bool {
 		inv.wrong = append(inv.wrong, &dumpfmt.FormatError{Path: name, Offset: -1,
-			Err: fmt.Errorf("%w (%s)", err, e.describe())})
+			Err: fmt.Errorf("%w (%s)", err, it.entry.describe())})
 		return false
 	}
 	if err := checkName(name); err != nil {
@@ -153,6 +156,7 @@ func (inv *inventory) add(a *Archive, e *Entry, name string, kind contentKind, l
 		}
 		return fail(errMissing)
 	}
-	inv.items = append(inv.items, item{entry: e, file: file, size: size, kind: kind})
+	it.file, it.size = file, size
+	inv.items = append(inv.items, it)
 	return true
 }

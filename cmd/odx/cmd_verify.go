@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"odx/convert"
+	"odx/parallel"
+)
+
+func newVerifyCommand(ui *ui) *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "tell whether a backup is whole, or whether two are the same",
+		ArgsUsage: "SOURCE [OTHER]",
+		Description: "SOURCE is a folder that odx dump made, a standard Odoo zip, a directory-format archive, a\n" +
+			"custom-format .dump, a click-odoo folder or a script of pg_dump (.sql, .sql.gz), whoever made it.\n" +
+			"All of it is read, no server is needed, and nothing is written:\n\n" +
+			"   every member, data file and checksum, and that all of them are there and no others;\n" +
+			"   the script up to its last line, and in every row the number of columns, escapes and bytes;\n" +
+			"   the digests in odx.json, and the SHA-1 of each file of the filestore against its name;\n" +
+			"   a file of the right size for every attachment; the manifest against the installed modules.\n\n" +
+			"What is damaged is named with its place and what it means for a restore, and so is what is only\n" +
+			"odd, which changes nothing of the exit status.\n\n" +
+			"With OTHER two backups are compared by item, whatever their layouts: each table's rows and each\n" +
+			"large object, the definition of everything else, manifest, filestore and other members. That they\n" +
+			"are whole is not the question then.\n\n" +
+			"   odx verify backup/\n" +
+			"   odx verify backup.zip --json\n" +
+			"   odx verify backup/ backup.zip\n\n" + verifyCodes,
+		Flags: join([]cli.Flag{
+			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Value: runtime.NumCPU(), DefaultText: "number of processors", Usage: "`NUMBER` of processors to use"},
+		}, outputFlags()),
+		Action: func(c *cli.Context) error {
+			ui.configure(c)
+			if c.NArg() < 1 || c.NArg() > 2 || slices.Contains(c.Args().Slice(), "") {
+				return usagef("odx verify takes %s, and got %d arguments", c.Command.ArgsUsage, c.NArg())
+			}
+			o := convert.VerifyOptions{Source: c.Args().First(), Jobs: c.Int("jobs")}
+			if o.Jobs < 1 {
+				return usagef("--jobs must be at least 1")
+			}
+			if c.NArg() == 2 {
+				return runCompare(c.Context, convert.CompareOptions{A: o.Source, B: c.Args().Get(1), Jobs: o.Jobs}, ui)
+			}
+			return runVerify(c.Context, o, ui)
+		},
+	}
+}
+
+const verifyCodes = `Exit status:
+   0 whole, or only odd; of two: the same; 1 failed, or two differ; 2 wrong usage;
+   3 whole but for files that the dump names and that are missing; 4 damaged, or not a valid dump; 130 interrupted.`
+
+func runVerify(ctx context.Context, o convert.VerifyOptions, ui *ui) error {
+	progress := &parallel.Progress{}
+	progress.SetPhase("verifying")
+	o.Meter, o.Files = &progress.Database, &progress.Files
+	stop := ui.show(progress)
+	v, err := convert.Verify(ctx, o)
+	stop()
+	if err != nil {
+		return err
+	}
+	verdict := map[convert.Severity]error{convert.Damaged: errDamaged, convert.Incomplete: errLosses}[v.Verdict]
+	if err := ui.reportAs(v, verdict, func() { ui.verifySummary(v) }); err != nil {
+		return err
+	}
+	return verdict
+}
+
+func runCompare(ctx context.Context, o convert.CompareOptions, ui *ui) error {
+	progress := &parallel.Progress{}
+	progress.SetPhase("comparing")
+	o.Meter = &progress.Database
+	stop := ui.show(progress)
+	r, err := convert.Compare(ctx, o)
+	stop()
+	if err != nil {
+		return err
+	}
+	var ending error
+	if !r.Same {
+		ending = errDiffer
+	}
+	if err := ui.reportAs(r, ending, func() { ui.compareSummary(r) }); err != nil {
+		return err
+	}
+	return ending
+}
+
+// compareSummary names the differences, also with --quiet.
+func (u *ui) compareSummary(r *convert.Comparison) {
+	for _, d := range r.Differences {
+		u.print(fmt.Sprintf("odx: error: %s %s: %s", d.Item, printable(d.Name), d.What))
+	}
+	if more := r.Count - int64(len(r.Differences)); more > 0 {
+		u.print(fmt.Sprintf("odx: error: and %d more differences", more))
+	}
+	verdict := "the same"
+	if !r.Same {
+		verdict = fmt.Sprintf("%d differences", r.Count)
+	}
+	u.say("odx: compared the %s with the %s in %s: %s", r.LayoutA, r.LayoutB, seconds(r.Seconds), verdict)
+	u.say("     the same   data of %d tables and large objects, %d definitions, %d files of the filestore", r.Tables, r.Entries, r.Files)
+}
+
+// verifySummary tells what was found, the worst first, and what was looked at.
+func (u *ui) verifySummary(v *convert.Verification) {
+	for i := range v.Findings {
+		u.finding(&v.Findings[i])
+	}
+	u.say("odx: verified the %s in %s: %s: %s", v.Layout, seconds(v.Seconds), v.Verdict, printable(v.Source))
+	u.say("     database   %d rows in %d tables and %d large objects, %s of text", v.Rows, v.Tables, v.LargeObjects, bytesText(v.TextBytes))
+	if f := v.Filestore; f != nil {
+		u.say("     filestore  %d files, %s, %d of them named by their SHA-1; %d of %d attachments have a file", f.Files, bytesText(f.Bytes), v.Hashed, v.Named, v.Attachments)
+	}
+	if v.Digests > 0 {
+		u.say("     digests    %d of odx's own compared", v.Digests)
+	}
+}
+
+// finding prints one kind of finding. What is damaged or missing is printed also
+// with --quiet.
+func (u *ui) finding(f *convert.Finding) {
+	line := func(text string) { u.print("odx: error: " + text) }
+	if f.Severity == convert.Odd {
+		line = u.warn
+	}
+	line(fmt.Sprintf("%s (%d): %s", f.Kind, f.Count, f.Means))
+	for _, p := range f.Places {
+		text := printable(p.What)
+		if p.Where != "" {
+			text = printable(p.Where) + placeText(p) + ": " + text
+		}
+		line("   " + text)
+	}
+	if more := f.Count - int64(len(f.Places)); more > 0 {
+		line(fmt.Sprintf("   and %d more like these", more))
+	}
+}
+
+// placeText gives row and offset.
+func placeText(p convert.VerifyPlace) string {
+	switch {
+	case p.Row > 0 && p.Offset != nil:
+		return fmt.Sprintf(", row %d (offset %d)", p.Row, *p.Offset)
+	case p.Row > 0:
+		return fmt.Sprintf(", row %d", p.Row)
+	case p.Offset != nil:
+		return fmt.Sprintf(" (offset %d)", *p.Offset)
+	}
+	return ""
+}

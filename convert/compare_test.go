@@ -1,0 +1,119 @@
+package convert
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"odx/dumpfmt"
+)
+
+func compare(t *testing.T, a, b string) *Comparison {
+	t.Helper()
+	c, err := Compare(t.Context(), CompareOptions{A: a, B: b, Jobs: 2})
+	if err != nil {
+		t.Fatalf("%s and %s: %v", a, b, err)
+	}
+	return c
+}
+
+// TestCompare_Same compares the same database and filestore in all layouts.
+func TestCompare_Same(t *testing.T) {
+	good := goodBackups(t)
+	without := []string{"custom", "archive", "kitchen.sql", "kitchen.sql.gz"}
+	for a, pathA := range good {
+		for b, pathB := range good {
+			if slices.Contains(without, a) != slices.Contains(without, b) || a > b {
+				continue
+			}
+			c := compare(t, pathA, pathB)
+			// Only the folder that is made by hand has a checklist.
+			onlyChecklist := !slices.ContainsFunc(c.Differences, func(d Difference) bool { return !strings.HasPrefix(d.Name, "checklist/") })
+			if !onlyChecklist || c.Tables != 46 || c.Entries < 300 {
+				t.Errorf("%s and %s: %+v", a, b, c)
+			}
+		}
+	}
+}
+
+// TestCompare_Differences changes one thing after the other, in a folder and in
+// a zip, and compares with the zip.
+func TestCompare_Differences(t *testing.T) {
+	good := goodBackups(t)
+	for name, change := range map[string]struct {
+		member string
+		change func([]byte) []byte
+		want   Difference
+	}{
+		"a row":           {"dump.sql", replaced(t, "2\tweb\t", "2\twob\t"), Difference{"data", "public.ir_module_module", inBoth}},
+		"a large object":  {"dump.sql", replaced(t, "lowrite(0, '\\x", "lowrite(0, '\\x00"), Difference{"data", "large object ", inBoth}},
+		"a definition":    {"dump.sql", replaced(t, "favourite integer,", "favourite bigint,"), Difference{"definition", "TABLE pantry.shelf", inBoth}},
+		"the manifest":    {"manifest.json", replaced(t, "kitchen", "garden"), Difference{"manifest", "manifest.json", inBoth}},
+		"a file":          {"filestore/" + abcFile, replaced(t, "b", "B"), Difference{"file", abcFile, inBoth + ": 3 bytes in both"}},
+		"a file's size":   {"filestore/" + abcFile, replaced(t, "b", "bb"), Difference{"file", abcFile, inBoth + ": 3 and 4 bytes"}},
+		"one file more":   {"filestore/ab/cd", nil, Difference{"file", "ab/cd", onlyInB}},
+		"one member more": {"readme", nil, Difference{"member", "readme", onlyInB}},
+		"a missing file":  {"filestore/" + abcFile, func([]byte) []byte { return nil }, Difference{"file", abcFile, onlyInA}},
+	} {
+		members := kitchenMembers(t)
+		i := slices.IndexFunc(members, func(m member) bool { return m.name == change.member })
+		switch {
+		case i < 0:
+			members = append(members, member{change.member, []byte("new")})
+		default:
+			members[i].text = change.change(members[i].text)
+			if members[i].text == nil {
+				members = slices.Delete(members, i, i+1)
+			}
+		}
+		dir := t.TempDir()
+		path := filepath.Join(dir, "x.zip")
+		makeZip(t, path, members)
+		folder := filepath.Join(dir, "x")
+		convert(t, Options{Source: path, Target: folder, Compression: DefaultCompression})
+		for _, other := range []string{path, folder} {
+			for _, source := range []string{good["foreign.zip"], good["own"]} {
+				c := compare(t, source, other)
+				if c.Same || c.Count != 1 {
+					t.Errorf("%s: %s and %s: %+v", name, source, other, c)
+					continue
+				}
+				if d := c.Differences[0]; d.Item != change.want.Item || !strings.HasPrefix(d.Name, change.want.Name) || !strings.HasPrefix(d.What, change.want.What) {
+					t.Errorf("%s: %+v, want %+v", name, d, change.want)
+				}
+			}
+		}
+		if c := compare(t, path, folder); !c.Same {
+			t.Errorf("%s: zip and its folder: %+v", name, c)
+		}
+	}
+}
+
+// TestCompare_Damaged tells damage from a difference.
+func TestCompare_Damaged(t *testing.T) {
+	good := goodBackups(t)
+	bad := copyFolder(t, good["own"])
+	file := dataFileOf(t, bad, "res_users")
+	if err := os.Truncate(file, int64(len(readFile(t, file))-4)); err != nil {
+		t.Fatal(err)
+	}
+	for _, pair := range [][2]string{{good["foreign.zip"], bad}, {bad, good["foreign.zip"]}} {
+		if _, err := Compare(t.Context(), CompareOptions{A: pair[0], B: pair[1]}); !errors.Is(err, dumpfmt.ErrFormat) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestByFolder orders paths as filepath.WalkDir does.
+func TestByFolder(t *testing.T) {
+	want := []string{"a", "a/b", "a/b/c", "a/c", "a-", "ab", "ab/a", "b"}
+	got := slices.Clone(want)
+	slices.Reverse(got)
+	slices.SortFunc(got, byFolder)
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
