@@ -12,8 +12,7 @@ import (
 func TestRestore_Force(t *testing.T) {
 	w := sharedWorld(t)
 	backup := makeBackup(t, w)
-	t.Cleanup(func() { os.RemoveAll(w.filestore("again")) })
-	t.Cleanup(func() { w.exec(t, "postgres", `DROP DATABASE IF EXISTS again WITH (FORCE)`) })
+	w.drop(t, "again")
 	restore := func(args ...string) result {
 		return w.odx(t, append([]string{"restore", backup, "again", "--data-dir", w.data, "--owner", odooRole, "--analyze=false"}, args...)...)
 	}
@@ -35,11 +34,8 @@ func TestRestore_Force(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := out.Report.Replaced
-	t.Cleanup(func() {
-		w.exec(t, "postgres", `ALTER DATABASE "`+kept.KeptAs+`" IS_TEMPLATE false`)
-		w.exec(t, "postgres", `DROP DATABASE "`+kept.KeptAs+`"`)
-		os.RemoveAll(kept.KeptFilestore)
-	})
+	w.exec(t, "postgres", `ALTER DATABASE "`+kept.KeptAs+`" IS_TEMPLATE false`)
+	w.drop(t, kept.KeptAs)
 	if kept.KeptFilestore != w.filestore(kept.KeptAs) || !strings.HasPrefix(kept.KeptAs, "again-old-") {
 		t.Errorf("kept %+v", kept)
 	}
