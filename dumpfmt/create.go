@@ -35,6 +35,7 @@ type pending struct {
 	target, path string
 	lock         *os.File // what is at path; nil where that cannot be locked
 	done         bool
+	placed       bool // done by Commit
 }
 
 // CreateDir makes the temporary folder for target, of mode 0700. It is on the
@@ -45,6 +46,10 @@ func CreateDir(target string) (*PendingDir, error) {
 	if err != nil {
 		return nil, err
 	}
+	return makeDir(target, parent)
+}
+
+func makeDir(target, parent string) (_ *PendingDir, err error) {
 	for {
 		d := &PendingDir{pending{target: target, path: filepath.Join(parent, tempName(filepath.Base(target)))}}
 		if err := os.Mkdir(d.path, 0o700); err != nil {
@@ -68,6 +73,15 @@ func newTarget(target string) (path, parent string, err error) {
 		return "", "", err
 	}
 	if err := refuseExisting(path); err != nil {
+		return "", "", err
+	}
+	return findParent(path)
+}
+
+// findParent makes the path of a target absolute and gives its folder, unless
+// the folder does not exist.
+func findParent(target string) (path, parent string, err error) {
+	if path, err = filepath.Abs(target); err != nil {
 		return "", "", err
 	}
 	parent = filepath.Dir(path)
@@ -155,7 +169,7 @@ func (p *pending) commit(syncParent func() error) error {
 		err = fmt.Errorf("write %s to disk: %w", filepath.Dir(p.target), err)
 		return errors.Join(err, os.Rename(p.target, p.path))
 	}
-	p.done = true
+	p.done, p.placed = true, true
 	p.unlock()
 	return nil
 }

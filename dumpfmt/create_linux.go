@@ -26,3 +26,11 @@ func renameNew(from, to string) error {
 	}
 	return err
 }
+
+// isMountPoint tells whether something is mounted on a folder, as far as the
+// kernel says (since Linux 5.8).
+func isMountPoint(path string) bool {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, 0, &st)
+	return err == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+}

@@ -18,7 +18,7 @@ func newRestoreCommand(ui *ui) *cli.Command {
 		ArgsUsage: "SOURCE DBNAME",
 		Description: "SOURCE is a folder that odx dump made, Odoo's zip, a bare directory-format archive, a\n" +
 			"click-odoo folder, a custom-format .dump or a script (.sql, .sql.gz); it is only read.\n" +
-			"DBNAME must not exist. Of a zip or script nothing is unpacked first: the order of rows\n" +
+			"DBNAME must not exist, unless --force says to replace it. Of a zip or script nothing is unpacked first: the order of rows\n" +
 			"within a table may then differ from the source's, unless --ordered keeps it.\n\n" +
 			"   odx restore /backup/prod-monday staging --neutralize -c /etc/odoo/odoo.conf\n\n" + exitCodes,
 		Flags: join([]cli.Flag{
@@ -28,7 +28,9 @@ func newRestoreCommand(ui *ui) *cli.Command {
 			&cli.BoolFlag{Name: "reset-subscription", Usage: "forget the Enterprise subscription code"},
 			&cli.BoolFlag{Name: "neutralize", Usage: "switch off mail, scheduled actions and other things that reach out"},
 			&cli.StringFlag{Name: "addons-path", Usage: "`FOLDERS` of modules, separated by commas, whose own neutralize.sql is run (default: from odoo.conf)"},
-			&cli.StringFlag{Name: "owner", Usage: "`ROLE` that is to own the database (default: db_user of odoo.conf, else the connecting role)"},
+			&cli.StringFlag{Name: "owner", Usage: "`ROLE` that is to own the database (default: db_user of odoo.conf, else that of the database it replaces, else the connecting role)"},
+			&cli.BoolFlag{Name: "force", Usage: "replace the database DBNAME and its filestore, once the new ones are complete; the old ones are then removed"},
+			&cli.BoolFlag{Name: "keep-old", Usage: "with --force: keep the old database and its filestore, both as DBNAME-old-DATE-TIME"},
 			&cli.StringFlag{Name: "collation", Value: restore.CollationOdoo, Usage: "odoo (as Odoo creates databases), source, or the `NAME` of a locale"},
 			&cli.BoolFlag{Name: "no-privileges", Aliases: []string{"x", "no-acl"}, Usage: "leave the dump's GRANTs out"},
 			&cli.BoolFlag{Name: "ordered", Usage: "keep the order of rows when restoring a zip or script: one connection for each table"},
@@ -78,6 +80,10 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	if o.Owner == "" {
 		o.Owner = cn.conf.DBUser
 	}
+	o.Force, o.KeepOld = c.Bool("force"), c.Bool("keep-old")
+	if o.KeepOld && !o.Force {
+		return o, usagef("--keep-old says what becomes of the database that --force replaces: give both")
+	}
 	o.Collation = c.String("collation")
 	o.NoPrivileges = c.Bool("no-privileges")
 	o.Copy = !c.Bool("move")
@@ -103,6 +109,7 @@ func runRestore(ctx context.Context, o restore.Options, ui *ui) error {
 	if err != nil {
 		return err
 	}
+	ui.keptOld(report.Replaced)
 	if err := ui.report(report, report.Losses(), func() { ui.restoreSummary(report) }); err != nil {
 		return err
 	}

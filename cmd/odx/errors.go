@@ -67,6 +67,9 @@ func explain(ctx context.Context, err error) (text, hint string) {
 	if left := (*restore.LeftoverError)(nil); errors.As(err, &left) {
 		return "interrupted; " + left.Error(), ""
 	}
+	if displaced := (*restore.DisplacedError)(nil); errors.As(err, &displaced) {
+		return "interrupted; " + displaced.Error(), ""
+	}
 	return "interrupted; nothing half-made is left", ""
 }
 
@@ -100,7 +103,9 @@ func hintFor(err error) string {
 		return "dump while no module is being installed or updated, or allow more --retries"
 	case errors.Is(err, dump.ErrEngine):
 		return "leave --engine and --rate out, or choose --compress gzip, zstd (level 1 to 22) or none"
-	case errors.Is(err, restore.ErrExists), errors.Is(err, fs.ErrExist):
+	case errors.Is(err, restore.ErrExists):
+		return "choose another name, or replace what is there with --force (--keep-old keeps it under another name)"
+	case errors.Is(err, fs.ErrExist):
 		return "choose another name, or remove it first: odx replaces nothing"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "the disk is full: make room there, or choose a folder on another disk"

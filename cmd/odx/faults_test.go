@@ -203,6 +203,7 @@ func TestRestore_Refusals(t *testing.T) {
 		{"a zip that is none", append([]string{zip, "failed"}, data...), exitFormat, []string{"x.zip", "end record", "cut short"}},
 		{"the database exists", append([]string{backup, sourceDB}, data...), exitFailed, []string{sourceDB, "exists already"}},
 		{"the filestore exists", append([]string{backup, "taken"}, data...), exitFailed, []string{"taken", "exists already"}},
+		{"keep what is not replaced", append([]string{backup, "failed", "--keep-old"}, data...), exitUsage, []string{"--force"}},
 		{"no such owner", append([]string{backup, "failed", "--owner", "stranger"}, data...), exitFailed, []string{"stranger", "does not exist"}},
 		{"may not create databases", append([]string{backup, "failed", "-U", "plain_role"}, data...), exitFailed, []string{"plain_role", "CREATEDB"}},
 		{"no such locale", append([]string{backup, "failed", "--collation", "xx_YY.UTF-8"}, data...), exitFailed, []string{"xx_YY"}},

@@ -62,6 +62,22 @@ func (u *ui) restoreSummary(r *restore.Report) {
 		u.say("     filestore  %d files, %s in %s, in %s", f.Files, bytesText(f.Bytes), seconds(r.Seconds.Filestore), r.Filestore)
 		u.lossSummary(f.Named, f.Missing, f.Damaged, f.Lost)
 	}
+	if x := r.Replaced; x != nil && x.Database {
+		u.say("     replaced   the old database; the name was closed to connections for %s", seconds(x.Closed))
+	}
+}
+
+// keptOld tells where the old ones are, also beside a report as JSON.
+func (u *ui) keptOld(x *restore.Replaced) {
+	if x == nil {
+		return
+	}
+	if x.KeptAs != "" {
+		u.say("odx: the old database is kept as %s, as a template so that Odoo does not list it (ALTER DATABASE ... IS_TEMPLATE false)", x.KeptAs)
+	}
+	if x.KeptFilestore != "" {
+		u.say("odx: the old filestore is kept in %s", x.KeptFilestore)
+	}
 }
 
 // neutralizeSummary tells whose statements were run, and for which modules

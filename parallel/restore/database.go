@@ -24,6 +24,7 @@ type target struct {
 	temp  string          // the name while it is under construction
 	final string
 	owner string
+	xid   int64 // of the transaction that gives it its name
 }
 
 // tempName draws a name that tells what the database is.
@@ -59,46 +60,7 @@ func (t *target) create(ctx context.Context, l locale) error {
 	return nil
 }
 
-// publish gives the database its name and opens it, as far as properties, which
-// comes after that, lets it. Between is called when nothing but the commit is
-// left to do. The error of either undoes everything. An error
-// that matches errUnsure leaves open whether the commit took place.
-func (t *target) publish(ctx context.Context, properties func(context.Context, pgx.Tx) error, between func() error) error {
-	return t.admin.Do(func(c *pgx.Conn) error {
-		tx, err := c.Begin(ctx)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback(context.WithoutCancel(ctx))
-		for _, sql := range t.publishStatements() {
-			if _, err := tx.Exec(ctx, sql); err != nil {
-				return fmt.Errorf("rename the database: %w", err)
-			}
-		}
-		if err := properties(ctx, tx); err != nil {
-			return err
-		}
-		if err := between(); err != nil {
-			return err
-		}
-		if err := tx.Commit(ctx); err != nil {
-			return fmt.Errorf("%w: %w", errUnsure, err)
-		}
-		return nil
-	})
-}
-
-func (t *target) publishStatements() []string {
-	name := quote(t.final)
-	return []string{
-		fmt.Sprintf("ALTER DATABASE %s RENAME TO %s", quote(t.temp), name),
-		fmt.Sprintf("ALTER DATABASE %s IS_TEMPLATE false", name),
-		fmt.Sprintf("GRANT CONNECT, TEMPORARY ON DATABASE %s TO PUBLIC", name), // as a new one has it
-		fmt.Sprintf("COMMENT ON DATABASE %s IS NULL", name),
-	}
-}
-
-// DropTemp removes a database under construction and ends the sessions in it.
+// DropTemp removes a database under construction, or one that was replaced, and ends the sessions in it.
 // Admin is connected to another database of the server.
 func DropTemp(ctx context.Context, settings server.Settings, admin *server.Session, name string) error {
 	if !strings.HasPrefix(name, TempPrefix) {
@@ -141,16 +103,16 @@ func databaseExists(ctx context.Context, admin *server.Session, name string) (ex
 	return exists, err
 }
 
-// Leftovers lists databases under construction that no odx works on: no client
-// is connected to them (autovacuum is none), and no session of a restore says
-// that it makes them.
+// Leftovers lists databases under construction, and replaced ones, that no odx
+// works on: no client is connected to them (autovacuum is none), and no session
+// of a restore says that it makes or drops them.
 func Leftovers(ctx context.Context, admin *server.Session) (names []string, err error) {
 	err = admin.Do(func(c *pgx.Conn) error {
 		rows, err := c.Query(ctx, `SELECT d.datname FROM pg_catalog.pg_database d
 			WHERE d.datname LIKE 'odx-tmp-%' AND NOT EXISTS (
 				SELECT FROM pg_catalog.pg_stat_activity a
-				WHERE a.datname = d.datname AND a.backend_type = 'client backend' OR a.application_name = 'odx restore ' || d.datname)
-			ORDER BY 1`)
+				WHERE a.datname = d.datname AND a.backend_type = 'client backend' OR a.application_name = 'odx restore ' || pg_catalog.regexp_replace(d.datname, $1, ''))
+			ORDER BY 1`, oldSuffix+"$")
 		if err != nil {
 			return err
 		}

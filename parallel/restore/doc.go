@@ -8,6 +8,10 @@
 // neutralized, analyzed and checked do both get their names, in one
 // transaction. Whatever fails before that removes both.
 //
+// With Options.Force the names may be in use: the old database is renamed in the
+// same transaction, and the old filestore moved aside just before its commit,
+// see replaced.
+//
 // A zip or a script is loaded as it is read, see loadScript: pg_restore runs
 // what stands before the data and what comes after them, of a table of contents
 // that is made of the script, and package pgload loads the data in between.

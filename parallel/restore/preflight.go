@@ -2,10 +2,7 @@ package restore
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"odx/dumpfmt"
@@ -36,6 +33,9 @@ func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, e
 	if err != nil {
 		return l, err
 	}
+	if err := r.checkOldDatabase(ctx, admin, me); err != nil {
+		return l, err
+	}
 	if t.owner == "" {
 		t.owner = me
 	}
@@ -50,13 +50,6 @@ func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, e
 	}
 	if err := r.checkTablespaces(ctx, admin); err != nil {
 		return l, err
-	}
-	exists, err := databaseExists(ctx, admin, t.final)
-	if err != nil {
-		return l, err
-	}
-	if exists {
-		return l, fmt.Errorf("database %q %w", t.final, ErrExists)
 	}
 	if r.tool, err = r.Finder.PgRestore(ctx, r.source.needsMajor(), admin.Major()); err != nil {
 		return l, err
@@ -99,12 +92,11 @@ func (r *run) checkFilestore() (err error) {
 	}
 	if !r.source.hasFilestore() {
 		r.warn("the backup has no filestore: attachments that are files will be missing")
+		r.warnOfOldFiles()
 		r.Filestore = ""
 		return nil
 	}
-	if _, err := os.Lstat(r.Filestore); err == nil {
-		return fmt.Errorf("filestore folder %s %w", r.Filestore, ErrExists)
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if err := r.checkOldFiles(); err != nil {
 		return err
 	}
 	if r.give, err = filestore.OwnerOf(filepath.Dir(r.Filestore)); err != nil {
@@ -137,7 +129,11 @@ func (r *run) createFilestore() error {
 	for _, l := range leftovers {
 		r.warn("left over from a run that was killed: %s; remove it with odx clean", l.Path)
 	}
-	r.files, err = dumpfmt.CreateDir(r.Filestore)
+	create := dumpfmt.CreateDir
+	if r.old.files {
+		create = dumpfmt.ReplaceDir
+	}
+	r.files, err = create(r.Filestore)
 	return err
 }
 

@@ -24,12 +24,15 @@ type Options struct {
 	Server     server.Settings
 	Maint      string   // database to connect to while the new one is made
 	Source     string   // path of the backup, which is only read
-	Database   string   // the database to be made; must not exist
+	Database   string   // the database to be made; must not exist, but for Force
 	Filestore  string   // its filestore folder, to be made; "" leaves the files out
-	Owner      string   // role that is to own it; "" is the connecting role
+	Owner      string   // role that is to own it; "" is that of the database it replaces, or the connecting role
 	Environ    []string // environment for pg_restore, before the connection's own
 	Finder     pgtool.Finder
 	OdxVersion string
+
+	Force   bool // replace a database and a filestore folder of these names
+	KeepOld bool // with Force: keep what is replaced, under another name
 
 	Jobs         int
 	Collation    string // CollationOdoo, CollationSource or the name of a locale
@@ -64,6 +67,7 @@ type Report struct {
 	Reset      []string               `json:"reset"`             // parameters given new values
 	Neutralize *odoo.NeutralizeReport `json:"neutralize,omitempty"`
 	Files      *FilesReport           `json:"files,omitempty"`
+	Replaced   *Replaced              `json:"replaced,omitempty"` // nil if there was nothing of the names
 	Seconds    Seconds                `json:"seconds"`
 	Children   pgtool.Usage           `json:"children"`
 	Warnings   []string               `json:"warnings"`
@@ -99,6 +103,7 @@ type run struct {
 	source   *source
 	tool     pgtool.Tool
 	target   *target
+	old      replaced
 	role     string // for SET ROLE; "" if the connecting role owns the database
 	power    power
 	settings string
@@ -123,7 +128,7 @@ type run struct {
 }
 
 // Run restores one backup. On any error neither database nor filestore is
-// left; leftovers of an earlier run that was killed are named as warnings. The
+// left, and with Force the old ones are as they were; leftovers of an earlier run that was killed are named as warnings. The
 // context ends pg_restore, the copy and all sessions.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	r := &run{Options: o}
@@ -226,7 +231,11 @@ func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 		return err
 	}
 	r.step("finished")
-	return r.publish(ctx)
+	if err := r.publish(ctx); err != nil {
+		return err
+	}
+	r.endReplacing(ctx)
+	return nil
 }
 
 // dropTemp removes the database after a failure, also after an interruption:
@@ -247,57 +256,6 @@ func (r *run) dropTemp() error {
 		return &LeftoverError{Database: r.target.temp, Err: err}
 	}
 	return nil
-}
-
-// publish puts filestore and database in place. The folder is renamed when
-// the database lacks nothing but the commit.
-func (r *run) publish(ctx context.Context) error {
-	r.Progress.SetPhase("putting it in place")
-	if r.files != nil {
-		// So that little is left to be written inside the transaction.
-		if err := r.files.Sync(); err != nil {
-			return fmt.Errorf("write the filestore to disk: %w", err)
-		}
-	}
-	r.session.Close()
-	err := r.target.publish(ctx, r.restoreProperties, func() error {
-		r.step("renamed")
-		if r.files == nil {
-			return nil
-		}
-		if err := r.files.Commit(); err != nil {
-			return fmt.Errorf("put the filestore in place: %w", err)
-		}
-		return nil
-	})
-	if errors.Is(err, errUnsure) {
-		if named, askErr := r.isPublished(); named {
-			return nil
-		} else if askErr != nil {
-			return errors.Join(err, askErr) // the folder stays: a database may need it
-		}
-	}
-	if err != nil && r.files != nil {
-		// Once it is in place the folder is no longer under its temporary name,
-		// and no database needs it.
-		if _, statErr := os.Stat(r.files.Path()); errors.Is(statErr, os.ErrNotExist) {
-			err = errors.Join(err, os.RemoveAll(r.Filestore))
-		}
-	}
-	return err
-}
-
-// isPublished asks, in a new session, whether the database has its name.
-func (r *run) isPublished() (bool, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	admin, err := r.Server.Open(ctx, r.Maint, r.application())
-	if err != nil {
-		return false, err
-	}
-	defer admin.Close()
-	temp, err := databaseExists(ctx, admin, r.target.temp)
-	return !temp, err
 }
 
 func (r *run) application() string {
