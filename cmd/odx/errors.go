@@ -79,7 +79,7 @@ func hintFor(err error) string {
 	case errors.As(err, &role):
 		return "connect as a superuser or as a role with CREATEDB that is a member of the owner (--username), or name another --owner"
 	case errors.As(err, &missing):
-		return "make them on the server (CREATE ROLE), or leave the GRANTs out with --no-privileges"
+		return "--missing-roles skip leaves out what names them, --missing-roles create makes them"
 	case errors.As(err, &extension):
 		return "install the extension on the server, or connect as a superuser (--username) and name Odoo's role with --owner"
 	case errors.Is(err, dump.ErrNoFilestore):
