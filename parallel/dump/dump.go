@@ -34,6 +34,7 @@ type Options struct {
 	ExcludeTableData []string      // patterns, as pg_dump takes them
 	LockWait         time.Duration // for any lock; 0 waits for ever
 	GCGuard          bool          // keep Odoo's garbage collection of files away
+	GuardWait        time.Duration // for which somebody may wait behind that; 0 is guardPatience
 	Strict           bool          // missing files are an error, and nothing is left
 	Retries          int           // new tries after the dump was locked out of a table
 
@@ -100,11 +101,10 @@ type run struct {
 	dir    *dumpfmt.PendingDir
 	record dumpfmt.Record
 
-	snapshot      string             // of the attempt under way
-	compression   pgcopy.Compression // of the direct engine
-	guardPatience time.Duration
-	stretch       int64        // of the direct engine; 0 is the default
-	hook          func(string) // called between two steps; set in tests
+	snapshot    string             // of the attempt under way
+	compression pgcopy.Compression // of the direct engine
+	stretch     int64              // of the direct engine; 0 is the default
+	hook        func(string)       // called between two steps; set in tests
 
 	mu     sync.Mutex
 	report Report
@@ -114,7 +114,7 @@ type run struct {
 // the error; leftovers of an earlier run that was killed are named as warnings.
 // The context ends pg_dump, the copy and all sessions.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	r := &run{Options: o, guardPatience: guardPatience}
+	r := &run{Options: o}
 	return r.do(ctx)
 }
 
