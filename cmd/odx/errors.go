@@ -10,6 +10,7 @@ import (
 
 	"odx/convert"
 	"odx/dumpfmt"
+	"odx/parallel/doctor"
 	"odx/parallel/dump"
 	"odx/parallel/pgtool"
 	"odx/parallel/restore"
@@ -39,6 +40,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case errors.Is(err, errLosses):
 		return exitLosses
+	case errors.Is(err, errBlocked):
+		return exitFailed
 	case errors.As(err, new(errUsage)):
 		return exitUsage
 	case ctx.Err() != nil:
@@ -71,6 +74,9 @@ func hintFor(err error) string {
 		missing   *restore.MissingRolesError
 		extension *restore.ExtensionError
 	)
+	if blocked := (*doctor.BlockedError)(nil); errors.As(err, &blocked) && blocked.Findings[0].Do != "" {
+		return blocked.Findings[0].Do
+	}
 	switch {
 	case errors.As(err, new(errUsage)):
 		return "odx COMMAND --help shows how it is used"

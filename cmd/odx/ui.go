@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -113,7 +114,7 @@ func (u *ui) printJSON(v any) error {
 // exit prints the error, if any, and gives the exit code.
 func (u *ui) exit(ctx context.Context, err error) int {
 	code := exitCode(ctx, err)
-	if err == nil || code == exitLosses {
+	if err == nil || code == exitLosses || errors.Is(err, errBlocked) {
 		return code
 	}
 	text, hint := explain(ctx, err)

@@ -11,6 +11,7 @@ import (
 
 	"odx/dumpfmt"
 	"odx/parallel"
+	"odx/parallel/doctor"
 	"odx/parallel/odoo"
 	"odx/parallel/pgcopy"
 	"odx/parallel/pgtool"
@@ -187,25 +188,37 @@ func (r *run) prepare(ctx context.Context) (info odoo.Info, standby bool, err er
 		return info, false, err
 	}
 	defer s.Close()
-	if r.tool, err = r.Finder.PgDump(ctx, s.Major()); err != nil {
+	if info, err = r.look(ctx, s); err != nil {
 		return info, false, err
+	}
+	findings, err := r.examine(ctx, s)
+	if err != nil {
+		return info, false, err
+	}
+	return info, s.Standby, doctor.Heed(findings, r.warn)
+}
+
+// look chooses the programs and reads what the database is.
+func (r *run) look(ctx context.Context, s *server.Session) (info odoo.Info, err error) {
+	if r.tool, err = r.Finder.PgDump(ctx, s.Major()); err != nil {
+		return info, err
 	}
 	if _, err := compressArg(r.Compress, r.tool.Version.Major); err != nil {
-		return info, false, err
+		return info, err
 	}
 	if err := r.chooseEngine(s.Major()); err != nil {
-		return info, false, err
+		return info, err
 	}
 	r.report.Tool = r.tool.Path + " " + r.tool.Version.Text
 	r.record.PgDump, r.record.Server, r.record.Standby = r.tool.Version.Text, s.VersionTxt, s.Standby
 	if info, err = inspect(ctx, s); err != nil {
-		return info, false, err
+		return info, err
 	}
 	if !info.IsOdoo && r.Filestore != "" {
 		r.warn("database %q is not Odoo's: no filestore and no manifest", r.Database)
 		r.Filestore = ""
 	}
-	return info, s.Standby, r.checkFilestore(ctx, s, info)
+	return info, r.checkFilestore(ctx, s, info)
 }
 
 func (r *run) createTarget() (err error) {

@@ -13,6 +13,7 @@ import (
 	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
 	"odx/parallel"
+	"odx/parallel/doctor"
 	"odx/parallel/filestore"
 	"odx/parallel/odoo"
 	"odx/parallel/pgtool"
@@ -158,6 +159,13 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	defer admin.Close()
 	l, err := r.preflight(ctx, admin)
 	if err != nil {
+		return nil, err
+	}
+	findings, err := r.examine(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	if err := doctor.Heed(findings, r.warn); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.abortFilestore(err != nil)) }()
