@@ -69,9 +69,10 @@ func existing(dir string) (string, error) {
 	}
 }
 
-// ServerNeeds says what a database of that size, in bytes, needs on the server's
-// disk: nothing where that is another machine's, or the role may not know it.
-func ServerNeeds(ctx context.Context, s *server.Session, isLocal bool, size int64) ([]Need, error) {
+// ServerNeeds says what a restore needs on the server's disk: nothing where that
+// is another machine's, or the role may not know it. The source had that size on
+// its server, and its archive has the other, in bytes; 0 if unknown.
+func ServerNeeds(ctx context.Context, s *server.Session, isLocal bool, size, archive int64) ([]Need, error) {
 	var dir *string
 	var wal int64
 	err := s.Scan(ctx, `SELECT current_setting('data_directory', true),
@@ -84,8 +85,9 @@ func ServerNeeds(ctx context.Context, s *server.Session, isLocal bool, size int6
 	case !isLocal || dir == nil || *dir == "":
 		return nil, nil
 	}
-	// A database without its indexes is often half of it.
-	needs := []Need{{What: "the new database", Dir: *dir, Least: size / 2, Likely: size + size/10}}
+	// The source may have had bloat, or tables whose rows were not dumped; and text
+	// can be longer than what the server makes of it.
+	needs := []Need{{What: "the new database", Dir: *dir, Least: min(size, archive) / 4, Likely: size + size/10}}
 	log := filepath.Join(*dir, "pg_wal")
 	if info, err := os.Lstat(log); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		needs = append(needs, Need{What: "the write-ahead log", Dir: log, Likely: wal})

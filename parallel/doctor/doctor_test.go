@@ -128,15 +128,15 @@ func TestSettings(t *testing.T) {
 
 func TestServerNeeds(t *testing.T) {
 	s := open(t, cluster.User())
-	needs, err := ServerNeeds(t.Context(), s, true, 1000)
-	if err != nil || len(needs) != 1 || needs[0].Least != 500 || needs[0].Likely != 1100 || !filepath.IsAbs(needs[0].Dir) {
+	needs, err := ServerNeeds(t.Context(), s, true, 1000, 400)
+	if err != nil || len(needs) != 1 || needs[0].Least != 100 || needs[0].Likely != 1100 || !filepath.IsAbs(needs[0].Dir) {
 		t.Errorf("%+v %v", needs, err)
 	}
-	if needs, err := ServerNeeds(t.Context(), s, false, 1000); err != nil || needs != nil {
+	if needs, err := ServerNeeds(t.Context(), s, false, 1000, 400); err != nil || needs != nil {
 		t.Errorf("elsewhere: %+v %v", needs, err)
 	}
 	exec(t, s, "DROP ROLE IF EXISTS modest; CREATE ROLE modest LOGIN")
-	if needs, err := ServerNeeds(t.Context(), open(t, "modest"), true, 1000); err != nil || needs != nil {
+	if needs, err := ServerNeeds(t.Context(), open(t, "modest"), true, 1000, 400); err != nil || needs != nil {
 		t.Errorf("a role that may not know: %+v %v", needs, err)
 	}
 }

@@ -66,11 +66,11 @@ func (r *run) extensionNames() []string {
 // examineDisks compares what the backup's record, or its directory, says of sizes
 // with what is free on the server's disk and on the filestore's.
 func (r *run) examineDisks(ctx context.Context, admin *server.Session) (list []doctor.Finding, err error) {
-	var size int64
+	var size, archive int64
 	if r.source.record != nil {
-		size = r.source.record.Database.Bytes
+		size, archive = r.source.record.Database.Bytes, r.source.record.Archive.Bytes
 	}
-	needs, err := doctor.ServerNeeds(ctx, admin, r.Server.Local(), size)
+	needs, err := doctor.ServerNeeds(ctx, admin, r.Server.Local(), size, archive)
 	if err != nil {
 		return nil, err
 	}
