@@ -42,7 +42,8 @@ func newApp(ui *ui) *cli.App {
 		OnUsageError:         usageError,
 		Action:               rootAction,
 		Commands: []*cli.Command{
-			newDumpCommand(ui), newRestoreCommand(ui), newConvertCommand(ui), newInspectCommand(ui), newVerifyCommand(ui), newCleanCommand(ui),
+			newDumpCommand(ui), newRestoreCommand(ui), newConvertCommand(ui), newInspectCommand(ui), newVerifyCommand(ui),
+			newDoctorCommand(ui), newCleanCommand(ui),
 			newBenchCommand(ui), newDemoCommand(ui), newVersionCommand(ui), newCompletionCommand(ui),
 		},
 	}

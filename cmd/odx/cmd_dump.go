@@ -35,6 +35,7 @@ func newDumpCommand(ui *ui) *cli.Command {
 			&cli.StringFlag{Name: "lock-wait-timeout", Usage: "give up when a lock cannot be had in this `TIME`: milliseconds, or with a unit as 30s (default: wait)"},
 			&cli.IntFlag{Name: "retries", Value: 2, Usage: "`NUMBER` of new tries when somebody locks pg_dump out of a table"},
 			&cli.BoolFlag{Name: "no-gc-guard", Usage: "do not keep Odoo's garbage collection of files away"},
+			&cli.StringFlag{Name: "gc-guard-wait", Value: "15s", Usage: "stop keeping it away when another session has waited for that for this `TIME`: milliseconds, or with a unit; the files are checked at the end"},
 			&cli.BoolFlag{Name: "strict", Usage: "fail, and leave nothing, when files are missing or damaged"},
 		}, filestoreFlags(), connectionFlags(), outputFlags()),
 		Action: func(c *cli.Context) error {
@@ -67,7 +68,10 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 	if o.Filestore, err = cn.filestorePath(c, cn.database); err != nil {
 		return o, err
 	}
-	if o.LockWait, err = lockWait(c.String("lock-wait-timeout")); err != nil {
+	if o.LockWait, err = waitTime("lock-wait-timeout", c.String("lock-wait-timeout")); err != nil {
+		return o, err
+	}
+	if o.GuardWait, err = waitTime("gc-guard-wait", c.String("gc-guard-wait")); err != nil {
 		return o, err
 	}
 	if o.Engine, err = dump.ParseEngine(c.String("engine")); err != nil {

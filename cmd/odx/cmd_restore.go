@@ -32,7 +32,9 @@ func newRestoreCommand(ui *ui) *cli.Command {
 			&cli.BoolFlag{Name: "force", Usage: "replace the database DBNAME and its filestore, once the new ones are complete; the old ones are then removed"},
 			&cli.BoolFlag{Name: "keep-old", Usage: "with --force: keep the old database and its filestore, both as DBNAME-old-DATE-TIME"},
 			&cli.StringFlag{Name: "collation", Value: restore.CollationOdoo, Usage: "odoo (as Odoo creates databases), source, or the `NAME` of a locale"},
-			&cli.BoolFlag{Name: "no-privileges", Aliases: []string{"x", "no-acl"}, Usage: "leave the dump's GRANTs out"},
+			&cli.BoolFlag{Name: "no-privileges", Aliases: []string{"x", "no-acl"}, Usage: "leave the dump's GRANTs and default privileges out"},
+			&cli.BoolFlag{Name: "no-tablespaces", Usage: "put everything into the database's default tablespace"},
+			&cli.StringFlag{Name: "missing-roles", Value: "skip", Usage: "GRANTs, policies and user mappings of roles that the server lacks: skip (leave them out, and name them), create (make the roles, which may not log in), or fail; for a script, create and fail read it once more"},
 			&cli.BoolFlag{Name: "ordered", Usage: "keep the order of rows when restoring a zip or script: one connection for each table"},
 			&cli.BoolFlag{Name: "analyze", Value: true, Usage: "gather statistics at the end (--analyze=false leaves it to autovacuum)"},
 		}, filestoreFlags(), connectionFlags(), outputFlags()),
@@ -86,6 +88,10 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	}
 	o.Collation = c.String("collation")
 	o.NoPrivileges = c.Bool("no-privileges")
+	o.NoTablespaces = c.Bool("no-tablespaces")
+	if o.MissingRoles, err = restore.ParseMissingRoles(c.String("missing-roles")); err != nil {
+		return o, usagef("--missing-roles %v", err)
+	}
 	o.Copy = !c.Bool("move")
 	o.Subscription = c.Bool("reset-subscription")
 	o.Neutralize = c.Bool("neutralize")

@@ -10,6 +10,7 @@ import (
 
 	"odx/convert"
 	"odx/dumpfmt"
+	"odx/parallel/doctor"
 	"odx/parallel/dump"
 	"odx/parallel/pgtool"
 	"odx/parallel/restore"
@@ -47,6 +48,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitLosses
 	case errors.Is(err, errDamaged):
 		return exitFormat
+	case errors.Is(err, errBlocked):
+		return exitFailed
 	case errors.As(err, new(errUsage)):
 		return exitUsage
 	case ctx.Err() != nil:
@@ -82,6 +85,9 @@ func hintFor(err error) string {
 		missing   *restore.MissingRolesError
 		extension *restore.ExtensionError
 	)
+	if blocked := (*doctor.BlockedError)(nil); errors.As(err, &blocked) && blocked.Findings[0].Do != "" {
+		return blocked.Findings[0].Do
+	}
 	switch {
 	case errors.As(err, new(errUsage)):
 		return "odx COMMAND --help shows how it is used"
@@ -90,7 +96,7 @@ func hintFor(err error) string {
 	case errors.As(err, &role):
 		return "connect as a superuser or as a role with CREATEDB that is a member of the owner (--username), or name another --owner"
 	case errors.As(err, &missing):
-		return "make them on the server (CREATE ROLE), or leave the GRANTs out with --no-privileges"
+		return "--missing-roles skip leaves out what names them, --missing-roles create makes them"
 	case errors.As(err, &extension):
 		return "install the extension on the server, or connect as a superuser (--username) and name Odoo's role with --owner"
 	case errors.Is(err, dump.ErrNoFilestore):

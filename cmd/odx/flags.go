@@ -148,9 +148,9 @@ func (cn *connection) filestorePath(c *cli.Context, database string) (string, er
 	return filepath.Abs(filepath.Join(dir, "filestore", database))
 }
 
-// lockWait reads --lock-wait-timeout: milliseconds, as pg_dump takes it, or a
-// number with a unit.
-func lockWait(text string) (time.Duration, error) {
+// waitTime reads a flag like --lock-wait-timeout: milliseconds, as pg_dump takes
+// it, or a number with a unit.
+func waitTime(flag, text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
@@ -159,7 +159,7 @@ func lockWait(text string) (time.Duration, error) {
 		d, err = time.ParseDuration(text + "ms")
 	}
 	if err != nil || d < 0 {
-		return 0, usagef("--lock-wait-timeout %q: give milliseconds, or a number with a unit such as 30s", text)
+		return 0, usagef("--%s %q: give milliseconds, or a number with a unit such as 30s", flag, text)
 	}
 	return d, nil
 }

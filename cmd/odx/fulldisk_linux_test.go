@@ -40,10 +40,11 @@ func TestDiskFull(t *testing.T) {
 		code                       int
 		says                       []string
 	}{
-		{"data files", "2m", "backup", "direct", exitFailed, []string{full, hint}},
-		{"data files of pg_dump", "2m", "backup", "pg_dump", exitTool, []string{full, hint}},
+		{"data files", "3m", "backup", "direct", exitFailed, []string{full, hint}},
+		{"data files of pg_dump", "3m", "backup", "pg_dump", exitTool, []string{full, hint}},
 		{"zip", "4m", "backup.zip", "direct", exitFailed, []string{full, hint}},
 		{"zip for which there is no room", "1m", "backup.zip", "direct", exitFailed, []string{"too little room", "odx: hint: make room"}},
+		{"folder for which there is no room", "1m", "backup", "direct", exitFailed, []string{"MB are free", "odx: hint: make room"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			disk := smallDisk(t, tc.size)

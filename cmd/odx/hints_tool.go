@@ -13,7 +13,7 @@ func hintForTool(e *pgtool.ExitError) string {
 		{"No space left on device", "the disk is full: make room there, or choose a folder on another disk"},
 		{"permission denied", "the role may not read or make all of it: connect as the owner or as a superuser (--username)"},
 		{"server closed the connection", "the server went away: look into its log"},
-		{"does not exist", "something that the dump needs is not on this server; with --no-privileges the roles of its GRANTs are not needed"},
+		{"does not exist", "something that the dump needs is not on this server; the lines above name it"},
 	} {
 		if strings.Contains(e.Stderr, known.words) {
 			return known.hint

@@ -52,6 +52,9 @@ func (u *ui) restoreSummary(r *restore.Report) {
 	if n := len(r.Superuser); n > 0 {
 		u.say("     superuser  %d entries made by the connecting role, because only a superuser may (--json names them)", n)
 	}
+	if n := len(r.LeftOut); n > 0 {
+		u.say("     left out   %d things that could not apply here (--json lists them)", n)
+	}
 	for _, p := range r.Reset {
 		u.say("     reset      %s", p)
 	}

@@ -81,7 +81,7 @@ type self struct {
 
 // outcome is the one object that --json prints.
 type outcome struct {
-	Status   string `json:"status"` // ok, losses, damaged, differ or failed
+	Status   string `json:"status"` // ok, losses, damaged, differ, blocked or failed
 	ExitCode int    `json:"exit_code"`
 	Error    string `json:"error,omitempty"`
 	Hint     string `json:"hint,omitempty"`
@@ -116,7 +116,7 @@ func (u *ui) reportAs(report any, ending error, words func()) error {
 }
 
 // reported are the errors whose report was printed, by the status in it.
-var reported = map[string]error{"losses": errLosses, "damaged": errDamaged, "differ": errDiffer}
+var reported = map[string]error{"losses": errLosses, "damaged": errDamaged, "differ": errDiffer, "blocked": errBlocked}
 
 // isReported tells whether nothing is to be said of an error any more.
 func isReported(err error) bool {

@@ -11,6 +11,7 @@ import (
 
 	"odx/dumpfmt"
 	"odx/parallel"
+	"odx/parallel/doctor"
 	"odx/parallel/odoo"
 	"odx/parallel/pgcopy"
 	"odx/parallel/pgtool"
@@ -34,6 +35,7 @@ type Options struct {
 	ExcludeTableData []string      // patterns, as pg_dump takes them
 	LockWait         time.Duration // for any lock; 0 waits for ever
 	GCGuard          bool          // keep Odoo's garbage collection of files away
+	GuardWait        time.Duration // for which somebody may wait behind that; 0 is guardPatience
 	Strict           bool          // missing files are an error, and nothing is left
 	Retries          int           // new tries after the dump was locked out of a table
 
@@ -103,12 +105,11 @@ type run struct {
 	dir    *dumpfmt.PendingDir
 	record dumpfmt.Record
 
-	snapshot      string             // of the attempt under way
-	compression   pgcopy.Compression // of the direct engine
-	guardPatience time.Duration
-	rowsPacked    bool         // Pack has asked for rows
-	stretch       int64        // of the direct engine; 0 is the default
-	hook          func(string) // called between two steps; set in tests
+	snapshot    string             // of the attempt under way
+	compression pgcopy.Compression // of the direct engine
+	rowsPacked  bool               // Pack has asked for rows
+	stretch     int64              // of the direct engine; 0 is the default
+	hook        func(string)       // called between two steps; set in tests
 
 	mu     sync.Mutex
 	report Report
@@ -118,7 +119,7 @@ type run struct {
 // the error; leftovers of an earlier run that was killed are named as warnings.
 // The context ends pg_dump, the copy and all sessions.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	r := &run{Options: o, guardPatience: guardPatience}
+	r := &run{Options: o}
 	return r.do(ctx)
 }
 
@@ -191,25 +192,37 @@ func (r *run) prepare(ctx context.Context) (info odoo.Info, standby bool, err er
 		return info, false, err
 	}
 	defer s.Close()
-	if r.tool, err = r.Finder.PgDump(ctx, s.Major()); err != nil {
+	if info, err = r.look(ctx, s); err != nil {
 		return info, false, err
+	}
+	findings, err := r.examine(ctx, s)
+	if err != nil {
+		return info, false, err
+	}
+	return info, s.Standby, doctor.Heed(findings, r.warn)
+}
+
+// look chooses the programs and reads what the database is.
+func (r *run) look(ctx context.Context, s *server.Session) (info odoo.Info, err error) {
+	if r.tool, err = r.Finder.PgDump(ctx, s.Major()); err != nil {
+		return info, err
 	}
 	if _, err := compressArg(r.Compress, r.tool.Version.Major); err != nil {
-		return info, false, err
+		return info, err
 	}
 	if err := r.chooseEngine(s.Major()); err != nil {
-		return info, false, err
+		return info, err
 	}
 	r.report.Tool = r.tool.Path + " " + r.tool.Version.Text
 	r.record.PgDump, r.record.Server, r.record.Standby = r.tool.Version.Text, s.VersionTxt, s.Standby
 	if info, err = inspect(ctx, s); err != nil {
-		return info, false, err
+		return info, err
 	}
 	if !info.IsOdoo && r.Filestore != "" {
 		r.warn("database %q is not Odoo's: no filestore and no manifest", r.Database)
 		r.Filestore = ""
 	}
-	return info, s.Standby, r.checkFilestore(ctx, s, info)
+	return info, r.checkFilestore(ctx, s, info)
 }
 
 func (r *run) createTarget() (err error) {

@@ -178,7 +178,6 @@ func (o *office) newRun() *run {
 			Environ: os.Environ(), Finder: pgtool.Finder{BinDir: cluster.BinDir()},
 			Jobs: 2, Compress: DefaultCompress, LockWait: 10 * time.Second, GCGuard: true, Retries: 9,
 		},
-		guardPatience: guardPatience,
 	}
 }
 

@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -18,7 +19,7 @@ const (
 	// guardPatience is how long somebody may wait behind the guard. Odoo's own
 	// garbage collection gives up after 10 s; whoever waits longer would make
 	// every writer of attachments wait behind it.
-	guardPatience = 12 * time.Second
+	guardPatience = 15 * time.Second
 )
 
 // guard is a session that keeps Odoo's garbage collection of files away.
@@ -39,7 +40,7 @@ const (
 // takeGuard locks ir_attachment. Where the lock cannot be had, the guard's
 // state says why, and the dump goes on without.
 func (r *run) takeGuard(ctx context.Context, info odoo.Info, standby bool) (*guard, error) {
-	g := &guard{state: guardOff, patience: r.guardPatience}
+	g := &guard{state: guardOff, patience: cmp.Or(r.GuardWait, guardPatience)}
 	switch {
 	case !r.GCGuard:
 		return g, nil

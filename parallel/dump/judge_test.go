@@ -69,7 +69,7 @@ func (j *judge) dump(database, compress string) *run {
 		}},
 		Database: database, Target: filepath.Join(j.t.TempDir(), "backup"), Engine: EngineDirect,
 		Environ: os.Environ(), Finder: pgtool.Finder{BinDir: j.BinDir()}, Jobs: 3, Compress: compress, Retries: 9,
-	}, guardPatience: guardPatience, stretch: 8192}
+	}, stretch: 8192}
 	return r
 }
 

@@ -25,12 +25,13 @@ type Cluster struct {
 	mu        sync.Mutex
 	server    *pgtool.Process // nil while it is stopped
 	isRemoved bool
+	locales   string
 }
 
 // Start makes a cluster and starts its server. It returns when the server takes
 // connections. Ctx ends the start, not the server; the caller calls Stop.
 func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
-	c := &Cluster{}
+	c := &Cluster{locales: o.Locales}
 	if c.port, err = o.port(); err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (c *Cluster) init(ctx context.Context, initdb pgtool.Tool, o Options) error
 		Tool: initdb.Path,
 		Args: []string{"--pgdata=" + c.dataDir(), "--username=" + superuser, "--auth=trust", "--encoding=UTF8",
 			"--locale=" + locale, "--lc-messages=C", "--no-sync"},
-		Env: environment(), Dir: c.dir, User: c.user,
+		Env: c.environment(), Dir: c.dir, User: c.user,
 	})
 	if err != nil {
 		return c.explain(err)
@@ -121,8 +122,12 @@ func (c *Cluster) init(ctx context.Context, initdb pgtool.Tool, o Options) error
 
 // environment is that of the server. TZ spares initdb the search for the name
 // of the system's time zone.
-func environment() []string {
-	return pgtool.ChildEnv(nil, map[string]string{"TZ": "UTC"})
+func (c *Cluster) environment() []string {
+	set := map[string]string{"TZ": "UTC"}
+	if c.locales != "" {
+		set["LOCPATH"] = c.locales
+	}
+	return pgtool.ChildEnv(nil, set)
 }
 
 // explain says more than "permission denied" where the server's user cannot

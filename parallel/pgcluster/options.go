@@ -26,6 +26,9 @@ type Options struct {
 	// Locale of the databases, as initdb --locale; "" is C.UTF-8. Messages
 	// are in English always.
 	Locale string
+	// Locales is a folder of compiled locales, for glibc's LOCPATH; "" means the
+	// system's.
+	Locales string
 	// Dir is where the cluster's folder is made; "" is os.TempDir(). The user
 	// that the server runs as has to be able to enter it.
 	Dir string

@@ -35,7 +35,7 @@ func (c *Cluster) start(ctx context.Context) error {
 	}
 	p, err := pgtool.Start(context.WithoutCancel(ctx), pgtool.Command{
 		Tool: c.postgres.Path, Args: []string{"-D", c.dataDir()},
-		Env: environment(), Dir: c.dir, User: c.user,
+		Env: c.environment(), Dir: c.dir, User: c.user,
 		// A full disk shall not stop the server, so an error is passed over.
 		Stderr: func(line string) { _, _ = log.WriteString(line + "\n") },
 		// Ends sessions at once; SIGTERM would wait for them to leave.

@@ -52,8 +52,8 @@ func (r *run) createExtensions(ctx context.Context, s *server.Session, p *plan) 
 }
 
 // makeUnaccentImmutable does what Odoo does after it creates unaccent, and
-// what pg_dump does not save. Without it indexes that call it fail at the end
-// of the load, so that is found out here.
+// what pg_dump does not save. Without it indexes that call it would fail at the
+// end of the load; see leaveUnaccent.
 func (r *run) makeUnaccentImmutable(ctx context.Context, s *server.Session, p *plan) error {
 	for _, x := range p.extensions {
 		if x.name != "unaccent" {
@@ -63,9 +63,10 @@ func (r *run) makeUnaccentImmutable(ctx context.Context, s *server.Session, p *p
 		switch {
 		case err == nil:
 			r.added("unaccent(text) IMMUTABLE")
-		case p.unaccent:
-			return &ExtensionError{Name: x.name, Err: fmt.Errorf("indexes call unaccent(text), which must be IMMUTABLE, and the role may not make it so: %w", err)}
+		case server.SQLState(err) == "":
+			return err
 		default:
+			r.notImmutable = err
 			r.warn("unaccent(text) could not be made IMMUTABLE: %v", err)
 		}
 	}

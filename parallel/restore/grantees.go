@@ -2,42 +2,15 @@ package restore
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"odx/dumpfmt/pgarchive"
+	"odx/dumpfmt/sqlscript"
 	"odx/parallel/server"
 )
-
-// MissingRolesError is returned before any work when the archive has entries
-// that cannot be restored without roles that the server does not have.
-type MissingRolesError struct{ Roles []string }
-
-func (e *MissingRolesError) Error() string {
-	quoted := make([]string, len(e.Roles))
-	for i, role := range e.Roles {
-		quoted[i] = fmt.Sprintf("%q", role)
-	}
-	return "the server lacks roles that the dump's GRANTs or user mappings name: " + strings.Join(quoted, ", ")
-}
-
-// checkGrantees makes sure that the roles exist to which the archive grants
-// something: GRANTs are the last that pg_restore does, hours may have gone by.
-func (r *run) checkGrantees(ctx context.Context, admin *server.Session) error {
-	missing, err := queryNames(ctx, admin, `SELECT name FROM unnest($1::text[]) name
-		WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name) ORDER BY 1`,
-		rolesOf(r.source.toc, !r.NoPrivileges))
-	if err != nil {
-		return fmt.Errorf("look for the roles that the dump names: %w", err)
-	}
-	if len(missing) > 0 {
-		return &MissingRolesError{Roles: missing}
-	}
-	return nil
-}
 
 // queryNames gives the one column of text that a query selects.
 func queryNames(ctx context.Context, s *server.Session, sql string, args ...any) (names []string, err error) {
@@ -52,18 +25,21 @@ func queryNames(ctx context.Context, s *server.Session, sql string, args ...any)
 	return names, err
 }
 
-// rolesOf lists the roles that have to exist for the archive's user mappings
-// and, if they are restored, its GRANTs. Those on the database itself may be
+// rolesOf lists the roles that have to exist for the archive's policies, user
+// mappings and, if they are restored, its GRANTs. Those on the database itself may be
 // refused one by one.
 func rolesOf(toc *pgarchive.TOC, grants bool) []string {
 	roles := []string{}
 	for i := range toc.Entries {
 		e := &toc.Entries[i]
-		if e.Desc != "USER MAPPING" && !(grants && isACL(e.Desc)) || strings.HasPrefix(e.Tag, "DATABASE ") {
-			continue
-		}
-		for _, tokens := range cutStatements(e.Defn.String, true) {
-			roles = append(roles, rolesNamed(words(text(tokens)))...)
+		switch {
+		case strings.HasPrefix(e.Tag, "DATABASE "):
+		case e.Desc == "POLICY":
+			roles = append(roles, findAudience(e.Defn.String).roles...)
+		case e.Desc == "USER MAPPING", grants && isACL(e.Desc):
+			for _, tokens := range cutStatements(e.Defn.String, true) {
+				roles = append(roles, rolesNamed(words(text(tokens)))...)
+			}
 		}
 	}
 	slices.Sort(roles)
@@ -76,10 +52,52 @@ func rolesNamed(w []string) (roles []string) {
 	for _, before := range [][]string{{"FOR", "ROLE"}, {"USER", "MAPPING", "FOR"}, {"SESSION", "AUTHORIZATION"}, {"TO"}, {"FROM"}} {
 		for i := range w {
 			next := i + len(before)
-			if matches(w[i:], before...) && next < len(w) && w[next] != "PUBLIC" && w[next] != "public" && w[next] != ";" {
+			if matches(w[i:], before...) && next < len(w) && isRole(w[next]) {
 				roles = append(roles, plain(w[next]))
 			}
 		}
 	}
 	return roles
+}
+
+func isRole(word string) bool { return word != "PUBLIC" && word != "public" && word != ";" }
+
+// audience is whom a policy is for: the list after TO, and the text around it.
+type audience struct {
+	before, after string
+	names         []string // as they stand there
+	roles         []string // of the names, without PUBLIC
+}
+
+// findAudience reads a CREATE POLICY. What it must not look into comes later:
+// USING and WITH CHECK have expressions. Names is empty for a policy for all.
+func findAudience(defn string) (a audience) {
+	l := sqlscript.NewLexer([]byte(defn), true)
+	into, inList := &a.before, false
+	for t, ok := l.Next(); ok; t, ok = l.Next() {
+		word := string(t.Text)
+		isWord := t.Kind != sqlscript.Space && t.Kind != sqlscript.Remark
+		switch {
+		case into == &a.before && word == "TO":
+			inList = true
+		case inList && slices.Contains([]string{"USING", "WITH", ";"}, word):
+			into, inList = &a.after, false
+		case !inList && isWord && slices.Contains([]string{"USING", "WITH"}, word):
+			into = &a.after
+		case inList:
+			if isWord && word != "," {
+				a.names = append(a.names, word)
+			}
+			continue
+		}
+		if !inList {
+			*into += word
+		}
+	}
+	for _, name := range a.names {
+		if isRole(name) {
+			a.roles = append(a.roles, plain(name))
+		}
+	}
+	return a
 }

@@ -25,12 +25,10 @@ type plan struct {
 	schemas    []string                  // to be made before the extensions in them
 	left       map[pgarchive.DumpID]bool // entries that pg_restore does not get
 	publicACL  bool                      // the archive has grants of its own on schema public
-	unaccent   bool                      // something indexed calls unaccent, so it must be IMMUTABLE
 }
 
 var (
 	extensionSchema = regexp.MustCompile(`WITH SCHEMA ("(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)`)
-	unaccentCall    = regexp.MustCompile(`\bunaccent\s*\(`)
 )
 
 func makePlan(toc *pgarchive.TOC) plan {
@@ -50,8 +48,6 @@ func makePlan(toc *pgarchive.TOC) plan {
 			comments[strings.TrimPrefix(e.Tag, "EXTENSION ")] = e.Defn.String
 		case e.Desc == "ACL" && e.Tag == "SCHEMA public":
 			p.publicACL = true
-		case e.Desc == "INDEX" || e.Desc == "CONSTRAINT" || e.Desc == "TABLE":
-			p.unaccent = p.unaccent || unaccentCall.MatchString(e.Defn.String)
 		}
 	}
 	for i := range p.extensions {
@@ -104,6 +100,15 @@ func (p *plan) leaveReserved(toc *pgarchive.TOC, who *reserved) (names []string,
 		names = append(names, e.Desc+" "+e.Tag)
 	}
 	return names, nil
+}
+
+// leavePrivileges takes all about privileges off the list.
+func (p *plan) leavePrivileges(toc *pgarchive.TOC) {
+	for i := range toc.Entries {
+		if e := &toc.Entries[i]; isACL(e.Desc) {
+			p.left[e.ID] = true
+		}
+	}
 }
 
 // writeList writes pg_restore's --use-list.

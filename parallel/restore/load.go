@@ -18,9 +18,15 @@ import (
 func (r *run) loadBoth(ctx context.Context) error {
 	r.properties = readProperties(r.source.toc)
 	p := makePlan(r.source.toc)
-	r.publicACL = p.publicACL
+	r.publicACL = p.publicACL && !r.NoPrivileges
+	if err := r.createMissing(ctx); err != nil {
+		return err
+	}
 	if err := r.prepareTarget(ctx, &p); err != nil {
 		return err
+	}
+	if r.source.script == nil || r.source.script.places != nil {
+		r.sayLeftOut()
 	}
 	work, err := os.MkdirTemp("", TempPrefix+"list-")
 	if err != nil {
@@ -52,6 +58,13 @@ func (r *run) loadDatabase(ctx context.Context, p *plan) error {
 	if r.source.script != nil {
 		return r.loadScript(ctx, p)
 	}
+	if len(r.mended) > 0 {
+		r.without = map[pgarchive.DumpID]bool{}
+		var err error
+		if r.mendedTOC, err = r.writeTOC("mended", nil); err != nil {
+			return fmt.Errorf("write the table of contents: %w", err)
+		}
+	}
 	stop := r.poll(ctx)
 	defer stop()
 	return r.load(ctx, false)
@@ -74,11 +87,24 @@ func (r *run) prepareTarget(ctx context.Context, p *plan) error {
 	return err
 }
 
+// onlySuperuser is why an entry is left out that nobody who takes part may make.
+const onlySuperuser = "only a superuser may restore it"
+
 // planRounds decides who restores which entry when, and names what nobody may
 // restore.
 func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error {
 	toc := r.source.toc
 	mappingsNeedServers(toc)
+	r.report.LeftOut = nil // a script is planned twice
+	if r.NoPrivileges {
+		p.leavePrivileges(toc)
+	}
+	if err := r.mendRoles(ctx, p); err != nil {
+		return err
+	}
+	if err := r.leaveUnaccent(toc, p); err != nil {
+		return err
+	}
 	who, err := findReserved(ctx, s, toc, r.target.owner)
 	if err != nil {
 		return err
@@ -89,12 +115,16 @@ func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error 
 			return err
 		}
 		for _, name := range names {
-			r.warnOnce("left out, only a superuser may restore it: %s", name)
+			r.report.LeftOut = append(r.report.LeftOut, Omission{Entry: name, Reason: onlySuperuser})
+			r.warnOnce("left out, %s: %s", onlySuperuser, name)
 		}
 	}
 	r.rounds = rounds(toc, p.left, func(e *pgarchive.Entry) bool {
 		return r.power == superuserConnecting && who.doer(e) != byOwner
 	})
+	if r.source.script == nil {
+		r.rounds = apart(r.rounds, toc, r.mended)
+	}
 	r.report.Superuser = nil // a script is planned twice
 	for i := range toc.Entries {
 		e := &toc.Entries[i]

@@ -31,7 +31,8 @@ func (r *run) loadScript(ctx context.Context, p *plan) error {
 		}
 	}
 	r.without = cutTOC(r.source.toc).notBefore
-	if err := r.writeTOC("before", nil); err != nil {
+	var err error
+	if r.source.dump, err = r.writeTOC("before", nil); err != nil {
 		return fmt.Errorf("write the table of contents: %w", err)
 	}
 	if err := r.load(ctx, false); err != nil {
@@ -49,7 +50,7 @@ func (r *run) loadScript(ctx context.Context, p *plan) error {
 		}
 	}
 	r.without = cutTOC(r.source.toc).done
-	if err := r.writeTOC("after", sizes); err != nil {
+	if r.source.dump, err = r.writeTOC("after", sizes); err != nil {
 		return fmt.Errorf("write the table of contents: %w", err)
 	}
 	r.weights = weigh(r.source.toc, sizes)
@@ -61,7 +62,7 @@ func (r *run) loadScript(ctx context.Context, p *plan) error {
 
 // planAgain plans what comes after the data of a script.
 func (r *run) planAgain(ctx context.Context, p *plan) error {
-	if err := r.checkGrantees(ctx, r.target.admin); err != nil {
+	if err := r.createMissing(ctx); err != nil {
 		return err
 	}
 	if err := r.checkTablespaces(ctx, r.target.admin); err != nil {
@@ -73,8 +74,12 @@ func (r *run) planAgain(ctx context.Context, p *plan) error {
 	}
 	defer s.Close()
 	*p = makePlan(r.source.toc)
-	r.publicACL = p.publicACL
-	return r.planRounds(ctx, s, p)
+	r.publicACL = p.publicACL && !r.NoPrivileges
+	if err := r.planRounds(ctx, s, p); err != nil {
+		return err
+	}
+	r.sayLeftOut()
+	return nil
 }
 
 // parts tells the steps of a restore apart.
@@ -114,19 +119,19 @@ const sizeUnit = 1 << 10
 
 // writeTOC makes an archive without data for pg_restore. It builds the indexes
 // of large tables first if it sees large data files: so each has a stand-in,
-// with a hole in place of the data.
-func (r *run) writeTOC(name string, sizes map[pgarchive.DumpID]int64) error {
-	toc, dir := r.tocForTool(), filepath.Join(r.work, name)
-	r.source.dump = dir
+// with a hole in place of the data. It gives the archive's folder.
+func (r *run) writeTOC(name string, sizes map[pgarchive.DumpID]int64) (dir string, err error) {
+	toc := r.tocForTool()
+	dir = filepath.Join(r.work, name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
+		return "", err
 	}
 	var text bytes.Buffer
 	if err := pgarchive.WriteTOC(&text, toc); err != nil {
-		return err
+		return "", err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "toc.dat"), text.Bytes(), 0o600); err != nil {
-		return err
+		return "", err
 	}
 	for i := range toc.Entries {
 		e := &toc.Entries[i]
@@ -136,13 +141,13 @@ func (r *run) writeTOC(name string, sizes map[pgarchive.DumpID]int64) error {
 		}
 		path := filepath.Join(dir, e.File)
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			return err
+			return "", err
 		}
 		if err := os.Truncate(path, n); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return nil
+	return dir, nil
 }
 
 // largeObjectGroup starts the tag of the ACL of a group of large objects, which

@@ -66,7 +66,8 @@ func TestWriteTOC(t *testing.T) {
 	}{{13, pgarchive.Version14, true}, {16, pgarchive.Version15, true}, {17, pgarchive.Version16, false}, {18, pgarchive.Version16, false}} {
 		r := &run{source: &source{toc: parted()}, work: t.TempDir(), without: map[pgarchive.DumpID]bool{},
 			tool: pgtool.Tool{Version: pgtool.Version{Major: tt.major}}}
-		if err := r.writeTOC("after", map[pgarchive.DumpID]int64{5: 10 << 20, 9: 4 << 20}); err != nil {
+		var err error
+		if r.source.dump, err = r.writeTOC("after", map[pgarchive.DumpID]int64{5: 10 << 20, 9: 4 << 20}); err != nil {
 			t.Fatal(err)
 		}
 		a, err := pgarchive.Open(r.source.dump)

@@ -17,7 +17,11 @@ func (r *run) pgRestore(ctx context.Context, now round, list string) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"--no-owner", "--verbose", "--no-password", "--dbname=" + child.DSN, "--use-list=" + list, r.source.dump}
+	dump := r.source.dump
+	if now.isMended && r.mendedTOC != "" {
+		dump = r.mendedTOC
+	}
+	args := []string{"--no-owner", "--verbose", "--no-password", "--dbname=" + child.DSN, "--use-list=" + list, dump}
 	if now.load {
 		args = append([]string{"--jobs=" + strconv.Itoa(r.Jobs)}, args...)
 	}

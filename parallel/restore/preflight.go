@@ -45,7 +45,7 @@ func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, e
 	if r.power, err = t.checkRoles(ctx); err != nil {
 		return l, err
 	}
-	if err := r.checkGrantees(ctx, admin); err != nil {
+	if err := r.checkMissing(ctx, admin); err != nil {
 		return l, err
 	}
 	if err := r.checkTablespaces(ctx, admin); err != nil {

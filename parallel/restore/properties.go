@@ -138,6 +138,9 @@ func cutStatements(defn string, conforming bool) (list [][]sqlscript.Token) {
 // later session in it.
 func (r *run) restoreSettings(ctx context.Context) error {
 	for _, lost := range r.properties.unknown {
+		if r.NoTablespaces && strings.HasPrefix(lost, "TABLESPACE ") {
+			continue
+		}
 		r.warn("a property of the source database is not restored: %s", lost)
 	}
 	if len(r.properties.settings) == 0 {

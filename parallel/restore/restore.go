@@ -13,6 +13,7 @@ import (
 	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
 	"odx/parallel"
+	"odx/parallel/doctor"
 	"odx/parallel/filestore"
 	"odx/parallel/odoo"
 	"odx/parallel/pgtool"
@@ -34,17 +35,19 @@ type Options struct {
 	Force   bool // replace a database and a filestore folder of these names
 	KeepOld bool // with Force: keep what is replaced, under another name
 
-	Jobs         int
-	Collation    string // CollationOdoo, CollationSource or the name of a locale
-	NoPrivileges bool   // leave GRANTs out
-	Copy         bool   // a copy gets an identity of its own, as Odoo's restore does it
-	Subscription bool   // forget the subscription as well
-	Neutralize   bool
-	Addons       []string // folders with modules, for their own neutralize.sql
-	Unaccent     bool     // odoo.conf says unaccent
-	HTTPPort     int      // for web.base.url of a copy
-	Analyze      bool
-	Ordered      bool // keep the order of rows; archives keep it anyway
+	Jobs          int
+	Collation     string // CollationOdoo, CollationSource or the name of a locale
+	NoPrivileges  bool   // leave GRANTs and default privileges out
+	NoTablespaces bool   // everything goes to the default tablespace
+	MissingRoles  MissingRoles
+	Copy          bool // a copy gets an identity of its own, as Odoo's restore does it
+	Subscription  bool // forget the subscription as well
+	Neutralize    bool
+	Addons        []string // folders with modules, for their own neutralize.sql
+	Unaccent      bool     // odoo.conf says unaccent
+	HTTPPort      int      // for web.base.url of a copy
+	Analyze       bool
+	Ordered       bool // keep the order of rows; archives keep it anyway
 
 	Progress *parallel.Progress // may be nil
 	Warn     func(string)       // called with each warning as it arises; may be nil
@@ -64,6 +67,7 @@ type Report struct {
 	Series     string                 `json:"odoo_series,omitempty"`
 	Added      []string               `json:"added"`             // what the new database has and the dump had not
 	Superuser  []string               `json:"made_by_superuser"` // entries that only the connecting role might restore
+	LeftOut    []Omission             `json:"left_out"`          // what could not apply
 	Reset      []string               `json:"reset"`             // parameters given new values
 	Neutralize *odoo.NeutralizeReport `json:"neutralize,omitempty"`
 	Files      *FilesReport           `json:"files,omitempty"`
@@ -108,12 +112,16 @@ type run struct {
 	power    power
 	settings string
 
-	publicACL bool                      // the archive has grants of its own on schema public
-	rounds    []round                   // of pg_restore
-	without   map[pgarchive.DumpID]bool // entries of the rounds that are not for now; see loadScript
-	work      string                    // folder for what pg_restore is to read
-	tables    map[tableKey]bool         // that a script makes
-	oneSpace  bool                      // everything goes to the default tablespace
+	publicACL    bool                      // the archive has grants of its own on schema public
+	rounds       []round                   // of pg_restore
+	without      map[pgarchive.DumpID]bool // entries of the rounds that are not for now; see loadScript
+	work         string                    // folder for what pg_restore is to read
+	tables       map[tableKey]bool         // that a script makes
+	oneSpace     bool                      // everything goes to the default tablespace
+	mended       map[pgarchive.DumpID]bool // entries with another definition than the archive's
+	mendedTOC    string                    // folder with the archive's changed table of contents; "" if nothing was changed
+	newRoles     []string                  // made for this restore
+	notImmutable error                     // why unaccent could not be made IMMUTABLE; nil if it was, or is not there
 
 	properties properties
 	weights    weights
@@ -156,6 +164,13 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	defer admin.Close()
 	l, err := r.preflight(ctx, admin)
 	if err != nil {
+		return nil, err
+	}
+	findings, err := r.examine(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	if err := doctor.Heed(findings, r.warn); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.abortFilestore(err != nil)) }()
@@ -214,6 +229,7 @@ func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 		r.session.Close()
 		if err != nil {
 			err = errors.Join(err, r.dropTemp())
+			err = errors.Join(err, r.undoRoles())
 		}
 	}()
 	r.step("database created")
@@ -256,6 +272,22 @@ func (r *run) dropTemp() error {
 		return &LeftoverError{Database: r.target.temp, Err: err}
 	}
 	return nil
+}
+
+// undoRoles removes the roles that were made, in a session of its own: it is
+// needed after an interruption too.
+func (r *run) undoRoles() error {
+	if len(r.newRoles) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	admin, err := r.Server.Open(ctx, r.Maint, r.application())
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	return r.dropNewRoles(ctx, admin)
 }
 
 func (r *run) application() string {

@@ -10,6 +10,7 @@ import (
 type round struct {
 	connecting bool // done as the connecting role, not as the owner
 	load       bool // has what takes long, so several jobs pay
+	isMended   bool // of a table of contents that odx has changed; see apart
 	last       bool // comes after all that odx itself does in the database
 	entries    []pgarchive.DumpID
 }

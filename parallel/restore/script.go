@@ -192,6 +192,20 @@ func (c *script) open(ctx context.Context, count *atomic.Int64) (io.ReadCloser, 
 	return &countedText{&unpacked{c, z}, z}, nil
 }
 
+// readAhead reads the script to its end for its table of contents.
+func (c *script) readAhead(ctx context.Context) (*pgarchive.TOC, error) {
+	text, err := c.open(ctx, new(atomic.Int64))
+	if err != nil {
+		return nil, err
+	}
+	defer text.Close()
+	result, err := rebuild.Read(text, nil, rebuild.Options{Name: c.name()})
+	if err != nil {
+		return nil, err
+	}
+	return result.TOC, nil
+}
+
 func (c *script) damaged(err error) error {
 	return &dumpfmt.FormatError{Path: filepath.Base(c.path), Offset: -1, Err: fmt.Errorf("packed with gzip, and damaged: %w", err)}
 }

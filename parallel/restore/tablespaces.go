@@ -20,7 +20,8 @@ func (r *run) checkTablespaces(ctx context.Context, admin *server.Session) error
 	if err != nil {
 		return fmt.Errorf("look for the dump's tablespaces: %w", err)
 	}
-	if r.oneSpace = len(missing) > 0; r.oneSpace {
+	r.oneSpace = r.NoTablespaces || len(missing) > 0
+	if r.oneSpace && !r.NoTablespaces {
 		r.warn("everything goes to the default tablespace: the server lacks, or the owner may not use, %s", strings.Join(missing, ", "))
 	}
 	return nil

@@ -1,0 +1,102 @@
+package restore
+
+import (
+	"context"
+	"path/filepath"
+
+	"odx/parallel"
+	"odx/parallel/doctor"
+	"odx/parallel/server"
+)
+
+// ownSessions are those of a restore beside the ones that load: those that name
+// the database and work in it, and one more for a while.
+const ownSessions = 3
+
+// Check finds out what would stop the restore or make it slow, and makes
+// nothing. The backup's content is not read, but for tables of contents. The
+// error says that it could not look.
+func Check(ctx context.Context, o Options) (findings []doctor.Finding, err error) {
+	r := &run{Options: o}
+	r.Progress, r.Jobs = &parallel.Progress{}, max(r.Jobs, 1)
+	r.source, err = openSource(r.Source, r.Filestore != "")
+	defer r.source.close()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := r.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer admin.Close()
+	_, err = r.preflight(ctx, admin)
+	findings = doctor.Refusals("restore", err, r.report.Warnings)
+	more, err := r.examine(ctx, admin)
+	return append(findings, more...), err
+}
+
+// examine runs the checks of package doctor.
+func (r *run) examine(ctx context.Context, admin *server.Session) (list []doctor.Finding, err error) {
+	for _, check := range []func() ([]doctor.Finding, error){
+		func() ([]doctor.Finding, error) {
+			return doctor.Pooler(ctx, r.Server, r.Maint, r.application())
+		},
+		func() ([]doctor.Finding, error) { return doctor.Connections(ctx, admin, r.Jobs+ownSessions, false) },
+		func() ([]doctor.Finding, error) { return doctor.Extensions(ctx, admin, r.extensionNames()) },
+		func() ([]doctor.Finding, error) { return doctor.Settings(ctx, admin) },
+		func() ([]doctor.Finding, error) { return r.examineDisks(ctx, admin) },
+	} {
+		found, err := check()
+		if err != nil {
+			return list, err
+		}
+		list = append(list, found...)
+	}
+	return list, nil
+}
+
+func (r *run) extensionNames() []string {
+	names := []string{}
+	for _, x := range makePlan(r.source.toc).extensions {
+		names = append(names, x.name)
+	}
+	return names
+}
+
+// examineDisks compares what the backup's record, or its directory, says of sizes
+// with what is free on the server's disk and on the filestore's.
+func (r *run) examineDisks(ctx context.Context, admin *server.Session) (list []doctor.Finding, err error) {
+	var size, archive int64
+	if r.source.record != nil {
+		size, archive = r.source.record.Database.Bytes, r.source.record.Archive.Bytes
+	}
+	needs, err := doctor.ServerNeeds(ctx, admin, r.Server.Local(), size, archive)
+	if err != nil {
+		return nil, err
+	}
+	if r.Filestore != "" {
+		parent := filepath.Dir(r.Filestore)
+		if list, err = doctor.Folder(parent); err != nil {
+			return nil, err
+		}
+		needs = append(needs, r.filestoreNeed(parent))
+	}
+	found, err := doctor.Disk(needs...)
+	return append(list, found...), err
+}
+
+func (r *run) filestoreNeed(parent string) doctor.Need {
+	need := doctor.Need{What: "the filestore", Dir: parent}
+	switch {
+	case r.source.script != nil && r.source.script.zip != nil:
+		for _, x := range r.source.script.filestore() {
+			need.Files, need.Least = need.Files+1, need.Least+x.Member.Length
+		}
+	case r.source.record != nil && r.source.record.Filestore != nil:
+		need.Files, need.Likely = r.source.record.Filestore.Files, r.source.record.Filestore.Bytes
+	case r.source.filestore != "":
+		files, bytes := doctor.EstimateFilestore(r.source.filestore)
+		need.Files, need.Likely = files/2, bytes
+	}
+	return need
+}
