@@ -42,7 +42,7 @@ func newApp(ui *ui) *cli.App {
 		OnUsageError:         usageError,
 		Action:               rootAction,
 		Commands: []*cli.Command{
-			newDumpCommand(ui), newRestoreCommand(ui), newConvertCommand(ui), newInspectCommand(ui), newCleanCommand(ui),
+			newDumpCommand(ui), newRestoreCommand(ui), newConvertCommand(ui), newInspectCommand(ui), newPruneCommand(ui), newCleanCommand(ui),
 			newBenchCommand(ui), newDemoCommand(ui), newVersionCommand(ui), newCompletionCommand(ui),
 		},
 	}

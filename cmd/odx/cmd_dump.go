@@ -35,22 +35,27 @@ func newDumpCommand(ui *ui) *cli.Command {
 			&cli.IntFlag{Name: "retries", Value: 2, Usage: "`NUMBER` of new tries when somebody locks pg_dump out of a table"},
 			&cli.BoolFlag{Name: "no-gc-guard", Usage: "do not keep Odoo's garbage collection of files away"},
 			&cli.BoolFlag{Name: "strict", Usage: "fail, and leave nothing, when files are missing or damaged"},
-		}, filestoreFlags(), connectionFlags(), outputFlags()),
+		}, filestoreFlags(), connectionFlags(), outputFlags(), []cli.Flag{metricsFlag()}),
 		Action: func(c *cli.Context) error {
 			ui.configure(c)
-			o, err := dumpOptions(c)
-			if err != nil {
-				return err
-			}
-			if c.Args().Get(1) == standardOutput {
-				return runDumpToOutput(c.Context, o, ui)
-			}
-			if convert.TargetLayout(o.Target) == dumpfmt.LayoutZip {
-				o.Pack = packZip(o, nil)
-			}
-			return runDump(c.Context, o, o.Target, ui)
+			return withMetrics(c, 0, ui, func() (outcomes, error) { return dumpAction(c, ui) })
 		},
 	}
+}
+
+// dumpAction makes what the command line asks for.
+func dumpAction(c *cli.Context, ui *ui) (outcomes, error) {
+	o, err := dumpOptions(c)
+	if err != nil {
+		return outcomes{}, err
+	}
+	if c.Args().Get(1) == standardOutput {
+		return runDumpToOutput(c.Context, o, ui)
+	}
+	if convert.TargetLayout(o.Target) == dumpfmt.LayoutZip {
+		o.Pack = packZip(o, nil)
+	}
+	return runDump(c.Context, o, o.Target, ui)
 }
 
 // dumpOptions reads everything that the command line says.
@@ -93,21 +98,26 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 }
 
 // runDump dumps. Shown is what people are told of the target.
-func runDump(ctx context.Context, o dump.Options, shown string, ui *ui) error {
+func runDump(ctx context.Context, o dump.Options, shown string, ui *ui) (done outcomes, err error) {
 	keepPrivate()
 	o.Warn = ui.warn
 	stop := ui.show(o.Progress)
 	report, err := dump.Run(ctx, o)
 	stop()
 	if err != nil {
-		return err
+		return done, err
 	}
 	report.Target = shown
+	done.bytes = report.Record.Archive.Bytes
+	if f := report.Record.Filestore; f != nil {
+		done.bytes += f.Bytes
+		done.missing = f.Missing + f.Damaged + f.Unread
+	}
 	if err := ui.report(report, report.Losses(), func() { ui.dumpSummary(report) }); err != nil {
-		return err
+		return done, err
 	}
 	if report.Losses() {
-		return errLosses
+		return done, errLosses
 	}
-	return nil
+	return done, nil
 }
