@@ -34,6 +34,8 @@ func newDumpCommand(ui *ui) *cli.Command {
 			&cli.StringFlag{Name: "lock-wait-timeout", Usage: "give up when a lock cannot be had in this `TIME`: milliseconds, or with a unit as 30s (default: wait)"},
 			&cli.IntFlag{Name: "retries", Value: 2, Usage: "`NUMBER` of new tries when somebody locks pg_dump out of a table"},
 			&cli.BoolFlag{Name: "no-gc-guard", Usage: "do not keep Odoo's garbage collection of files away"},
+			&cli.BoolFlag{Name: "verify-filestore", Usage: "compare the SHA-1 of each file with its name while it is copied"},
+			&cli.StringFlag{Name: "link-dest", Usage: "hard-link files that have not changed since the `BACKUP`, a folder on the same file system made with --verify-filestore or --link-dest"},
 			&cli.BoolFlag{Name: "strict", Usage: "fail, and leave nothing, when files are missing or damaged"},
 		}, filestoreFlags(), connectionFlags(), outputFlags(), []cli.Flag{metricsFlag()}),
 		Action: func(c *cli.Context) error {
@@ -85,6 +87,11 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 	}
 	if o.Target, err = dumpTarget(target); err != nil {
 		return o, err
+	}
+	o.Verify, o.LinkDest = c.Bool("verify-filestore"), c.String("link-dest")
+	toZip := target == standardOutput || convert.TargetLayout(target) == dumpfmt.LayoutZip
+	if (o.Verify || o.LinkDest != "") && (o.Filestore == "" || toZip) {
+		return o, usagef("--verify-filestore and --link-dest are about copying a filestore into a folder")
 	}
 	o.Server, o.Database, o.Finder = cn.settings, cn.database, cn.finder
 	o.Compress = c.String("compress")

@@ -11,6 +11,7 @@ import (
 
 	"odx/dumpfmt"
 	"odx/parallel"
+	"odx/parallel/filestore"
 	"odx/parallel/odoo"
 	"odx/parallel/pgcopy"
 	"odx/parallel/pgtool"
@@ -36,6 +37,12 @@ type Options struct {
 	GCGuard          bool          // keep Odoo's garbage collection of files away
 	Strict           bool          // missing files are an error, and nothing is left
 	Retries          int           // new tries after the dump was locked out of a table
+
+	// Verify compares the SHA-1 of the filestore's files with their names while
+	// they are copied. LinkDest is an earlier backup that was made so, whose files
+	// are hard-linked where they have not changed; "" for none. It implies Verify.
+	Verify   bool
+	LinkDest string
 
 	// Pack, if not nil, makes something else of the backup, at Target: the folder
 	// is removed in the end, and the filestore is not copied into it.
@@ -102,6 +109,8 @@ type run struct {
 
 	snapshot      string             // of the attempt under way
 	compression   pgcopy.Compression // of the direct engine
+	previous      *previous          // of LinkDest
+	verification  *filestore.Verification
 	guardPatience time.Duration
 	stretch       int64        // of the direct engine; 0 is the default
 	hook          func(string) // called between two steps; set in tests
@@ -133,6 +142,15 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.dir.Abort()) }()
+	if r.LinkDest != "" && r.Filestore != "" {
+		if err := r.openPrevious(); err != nil {
+			return nil, err
+		}
+		defer r.previous.close()
+	}
+	if r.Verify || r.LinkDest != "" {
+		r.verification = filestore.NewVerification(maxLost)
+	}
 	r.record.Started = began.UTC()
 	if err := r.attempts(ctx, info, standby); err != nil {
 		return nil, err
