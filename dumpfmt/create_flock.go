@@ -4,6 +4,7 @@ package dumpfmt
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
@@ -34,15 +35,44 @@ func lock(path string, flag int, own bool) (*os.File, error) {
 			break
 		}
 	}
-	unknown := errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) ||
-		errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.EINVAL)
 	if err == nil && own {
 		err = stillAt(path, f)
 	}
-	if err == nil || own && unknown {
+	if err == nil || own && cannotLock(err) {
 		return f, nil
 	}
 	return nil, errors.Join(err, f.Close())
+}
+
+// cannotLock tells whether an error means that the file system has no locks.
+func cannotLock(err error) bool {
+	return errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) ||
+		errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.EINVAL)
+}
+
+// claim locks something that is finished, against its removal or in order to
+// remove it (alone), without waiting.
+func claim(path string, alone bool) (*os.File, error) {
+	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	how := unix.LOCK_SH | unix.LOCK_NB
+	if alone {
+		how = unix.LOCK_EX | unix.LOCK_NB
+	}
+	switch err = unix.Flock(int(f.Fd()), how); {
+	case err == nil:
+		err = stillAt(path, f)
+	case errors.Is(err, unix.EWOULDBLOCK):
+		err = fmt.Errorf("%s: %w", path, ErrInUse)
+	case cannotLock(err), errors.Is(err, unix.EBADF): // NFS wants files open for writing
+		return f, nil
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // stillAt fails if what is open is no longer the one at path.

@@ -27,6 +27,11 @@ func CreateFile(target string) (*PendingFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	return createBeside(target, parent)
+}
+
+// createBeside makes the temporary file for a target in a folder.
+func createBeside(target, parent string) (*PendingFile, error) {
 	path := filepath.Join(parent, tempName(filepath.Base(target)))
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -85,4 +90,30 @@ func (f *PendingFile) Abort() error {
 	err := os.Remove(f.place.path)
 	f.place.unlock()
 	return err
+}
+
+// ReplaceFile writes a small file whole, in the place of what bears the name, if
+// anything: whoever reads it meanwhile finds the old content or the new one. In
+// any error the old one stays.
+func ReplaceFile(target string, data []byte, mode fs.FileMode) (err error) {
+	if target, err = filepath.Abs(target); err != nil {
+		return err
+	}
+	f, err := createBeside(target, filepath.Dir(target))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Abort()) }()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := errors.Join(f.file.Chmod(mode), f.file.Sync(), f.file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.place.path, f.place.target); err != nil {
+		return err
+	}
+	f.place.done = true
+	f.place.unlock()
+	return f.syncParent()
 }

@@ -79,6 +79,19 @@ type FilestoreRecord struct {
 	Unread  int64    `json:"unread,omitempty"`  // files that could not be read
 	GCGuard string   `json:"gc_guard"`          // held, lost, off, or why it was not taken
 	Skipped []string `json:"skipped,omitempty"` // what lies in the folder and is no file
+
+	SHA1 *SHA1Record `json:"sha1,omitempty"` // nil: not looked at
+}
+
+// SHA1Record says that the SHA-1 of every file that is named by one was compared
+// with the name while the file was copied, into this backup or into the earlier
+// one that it was linked from.
+type SHA1Record struct {
+	Copied int64    `json:"copied"`          // files that were copied, and were right
+	Linked int64    `json:"linked"`          // files that are hard links into an earlier backup
+	Wrong  int64    `json:"wrong"`           // files that were copied, and have another SHA-1
+	Files  []string `json:"files,omitempty"` // the wrong ones: their paths in the filestore, capped
+	From   string   `json:"from,omitempty"`  // the earlier backup, absolute
 }
 
 // Encode gives the bytes of odx.json.

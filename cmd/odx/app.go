@@ -43,7 +43,7 @@ func newApp(ui *ui) *cli.App {
 		Action:               rootAction,
 		Commands: []*cli.Command{
 			newDumpCommand(ui), newRestoreCommand(ui), newConvertCommand(ui), newInspectCommand(ui), newVerifyCommand(ui),
-			newDoctorCommand(ui), newCleanCommand(ui),
+			newDoctorCommand(ui), newPruneCommand(ui), newCleanCommand(ui),
 			newBenchCommand(ui), newDemoCommand(ui), newVersionCommand(ui), newCompletionCommand(ui),
 		},
 	}

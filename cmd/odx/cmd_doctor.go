@@ -37,10 +37,11 @@ func newDoctorCommand(ui *ui) *cli.Command {
 	}
 }
 
-// doctorFlags are those of dump and restore, each once.
+// doctorFlags are those of dump and restore, each once, but for what is written
+// of a run.
 func doctorFlags(ui *ui) []cli.Flag {
 	all := []cli.Flag{&cli.BoolFlag{Name: "restore", Usage: "look at a restore, not at a dump"}}
-	seen := map[string]bool{}
+	seen := map[string]bool{metricsFlag().Names()[0]: true}
 	for _, f := range join(newDumpCommand(ui).Flags, newRestoreCommand(ui).Flags) {
 		if name := f.Names()[0]; !seen[name] {
 			seen[name] = true

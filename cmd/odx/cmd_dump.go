@@ -36,23 +36,30 @@ func newDumpCommand(ui *ui) *cli.Command {
 			&cli.IntFlag{Name: "retries", Value: 2, Usage: "`NUMBER` of new tries when somebody locks pg_dump out of a table"},
 			&cli.BoolFlag{Name: "no-gc-guard", Usage: "do not keep Odoo's garbage collection of files away"},
 			&cli.StringFlag{Name: "gc-guard-wait", Value: "15s", Usage: "stop keeping it away when another session has waited for that for this `TIME`: milliseconds, or with a unit; the files are checked at the end"},
+			&cli.BoolFlag{Name: "verify-filestore", Usage: "compare the SHA-1 of each file with its name while it is copied"},
+			&cli.StringFlag{Name: "link-dest", Usage: "hard-link files that have not changed since the `BACKUP`, a folder on the same file system made with --verify-filestore or --link-dest"},
 			&cli.BoolFlag{Name: "strict", Usage: "fail, and leave nothing, when files are missing or damaged"},
-		}, filestoreFlags(), connectionFlags(), outputFlags()),
+		}, filestoreFlags(), connectionFlags(), outputFlags(), []cli.Flag{metricsFlag()}),
 		Action: func(c *cli.Context) error {
 			ui.configure(c)
-			o, err := dumpOptions(c)
-			if err != nil {
-				return err
-			}
-			if c.Args().Get(1) == standardOutput {
-				return runDumpToOutput(c.Context, o, ui)
-			}
-			if convert.TargetLayout(o.Target) == dumpfmt.LayoutZip {
-				o.Pack = packZip(o, nil)
-			}
-			return runDump(c.Context, o, o.Target, ui)
+			return withMetrics(c, 0, ui, func() (outcomes, error) { return dumpAction(c, ui) })
 		},
 	}
+}
+
+// dumpAction makes what the command line asks for.
+func dumpAction(c *cli.Context, ui *ui) (outcomes, error) {
+	o, err := dumpOptions(c)
+	if err != nil {
+		return outcomes{}, err
+	}
+	if c.Args().Get(1) == standardOutput {
+		return runDumpToOutput(c.Context, o, ui)
+	}
+	if convert.TargetLayout(o.Target) == dumpfmt.LayoutZip {
+		o.Pack = packZip(o, nil)
+	}
+	return runDump(c.Context, o, o.Target, ui)
 }
 
 // dumpOptions reads everything that the command line says.
@@ -86,6 +93,11 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 	if o.Target, err = dumpTarget(target); err != nil {
 		return o, err
 	}
+	o.Verify, o.LinkDest = c.Bool("verify-filestore"), c.String("link-dest")
+	toZip := target == standardOutput || convert.TargetLayout(target) == dumpfmt.LayoutZip
+	if (o.Verify || o.LinkDest != "") && (o.Filestore == "" || toZip) {
+		return o, usagef("--verify-filestore and --link-dest are about copying a filestore into a folder")
+	}
 	o.Server, o.Database, o.Finder = cn.settings, cn.database, cn.finder
 	o.Compress = c.String("compress")
 	o.ExcludeTableData = c.StringSlice("exclude-table-data")
@@ -98,21 +110,26 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 }
 
 // runDump dumps. Shown is what people are told of the target.
-func runDump(ctx context.Context, o dump.Options, shown string, ui *ui) error {
+func runDump(ctx context.Context, o dump.Options, shown string, ui *ui) (done outcomes, err error) {
 	keepPrivate()
 	o.Warn = ui.warn
 	stop := ui.show(o.Progress)
 	report, err := dump.Run(ctx, o)
 	stop()
 	if err != nil {
-		return err
+		return done, err
 	}
 	report.Target = shown
+	done.bytes = report.Record.Archive.Bytes
+	if f := report.Record.Filestore; f != nil {
+		done.bytes += f.Bytes
+		done.missing = f.Missing + f.Damaged + f.Unread
+	}
 	if err := ui.report(report, report.Losses(), func() { ui.dumpSummary(report) }); err != nil {
-		return err
+		return done, err
 	}
 	if report.Losses() {
-		return errLosses
+		return done, errLosses
 	}
-	return nil
+	return done, nil
 }

@@ -32,12 +32,12 @@ func dumpTarget(target string) (string, error) {
 
 // runDumpToOutput writes a zip to standard output, which then has nothing else.
 // What is kept on disk meanwhile is in the folder for temporary files.
-func runDumpToOutput(ctx context.Context, o dump.Options, ui *ui) (err error) {
+func runDumpToOutput(ctx context.Context, o dump.Options, ui *ui) (done outcomes, err error) {
 	switch {
 	case ui.json:
-		return usagef("--json writes its report to standard output, where the zip is to go")
+		return done, usagef("--json writes its report to standard output, where the zip is to go")
 	case ui.dataToTerminal():
-		return usagef("standard output is a terminal, and a zip is no text: send it to a program or a file")
+		return done, usagef("standard output is a terminal, and a zip is no text: send it to a program or a file")
 	}
 	// A reader that went away is an error like others, after which nothing is
 	// left; by default the signal would end odx at once.
@@ -46,7 +46,7 @@ func runDumpToOutput(ctx context.Context, o dump.Options, ui *ui) (err error) {
 	defer signal.Stop(gone)
 	work, err := os.MkdirTemp("", "odx-tmp-dump-")
 	if err != nil {
-		return err
+		return done, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	o.Target = filepath.Join(work, "backup.zip")

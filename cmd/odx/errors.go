@@ -103,6 +103,8 @@ func hintFor(err error) string {
 		return "name it with --filestore or --data-dir, or leave the files out with --no-filestore"
 	case errors.Is(err, dump.ErrFilesMissing):
 		return "without --strict the backup is made all the same, and the report names the files"
+	case errors.Is(err, dump.ErrLinkDest):
+		return "name another backup with --link-dest, or leave it out: all files are copied then"
 	case errors.Is(err, dump.ErrNoRoom):
 		return "make room there, or choose a target on another disk (TMPDIR names the folder for temporary files)"
 	case errors.Is(err, dump.ErrLockedOut):

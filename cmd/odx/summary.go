@@ -38,6 +38,9 @@ func (u *ui) dumpSummary(r *dump.Report) {
 	if f := rec.Filestore; f != nil {
 		u.say("     filestore  %d files, %s in %s; guard against garbage collection: %s",
 			f.Files, bytesText(f.Bytes), seconds(r.Seconds.Filestore), f.GCGuard)
+		if s := f.SHA1; s != nil {
+			u.say("                %d copied files have the SHA-1 that is their name, %d have not; %d linked from the earlier backup", s.Copied, s.Wrong, s.Linked)
+		}
 		u.lossSummary(f.Named, f.Missing, f.Damaged, f.Lost)
 	}
 }

@@ -136,8 +136,11 @@ func (r *run) copyFilestore(ctx context.Context, g *guard) error {
 	counters := &filestore.Counters{}
 	stop := r.pollFiles(ctx, counters)
 	defer stop()
+	if err := r.linkPrevious(ctx); err != nil {
+		return err
+	}
 	result, err := filestore.Copy(ctx, filestore.Options{
-		Source: r.Filestore, Target: r.storeDir(), Jobs: r.Jobs, Counters: counters,
+		Source: r.Filestore, Target: r.storeDir(), Jobs: r.Jobs, Counters: counters, Verification: r.verification,
 	})
 	if err != nil {
 		return fmt.Errorf("copy the filestore: %w", err)
@@ -149,13 +152,14 @@ func (r *run) copyFilestore(ctx context.Context, g *guard) error {
 	}
 	defer list.Close()
 	check, err := filestore.Check(ctx, list, filestore.CheckOptions{
-		Dir: r.storeDir(), Source: r.Filestore, Jobs: r.Jobs,
+		Dir: r.storeDir(), Source: r.Filestore, Jobs: r.Jobs, Verification: r.verification,
 	})
 	if err != nil {
 		return fmt.Errorf("check the filestore: %w", err)
 	}
 	g.confirm(ctx, r.warn)
 	r.record.Filestore = filestoreRecord(result, check, g.State())
+	r.record.Filestore.SHA1 = r.sha1Record()
 	return os.Remove(r.spoolFile())
 }
 

@@ -12,6 +12,7 @@ import (
 	"odx/dumpfmt"
 	"odx/parallel"
 	"odx/parallel/doctor"
+	"odx/parallel/filestore"
 	"odx/parallel/odoo"
 	"odx/parallel/pgcopy"
 	"odx/parallel/pgtool"
@@ -38,6 +39,12 @@ type Options struct {
 	GuardWait        time.Duration // for which somebody may wait behind that; 0 is guardPatience
 	Strict           bool          // missing files are an error, and nothing is left
 	Retries          int           // new tries after the dump was locked out of a table
+
+	// Verify compares the SHA-1 of the filestore's files with their names while
+	// they are copied. LinkDest is an earlier backup that was made so, whose files
+	// are hard-linked where they have not changed; "" for none. It implies Verify.
+	Verify   bool
+	LinkDest string
 
 	// Pack, if not nil, makes something else of the backup, at Target: the folder
 	// is removed in the end, and the filestore is not copied into it.
@@ -105,11 +112,13 @@ type run struct {
 	dir    *dumpfmt.PendingDir
 	record dumpfmt.Record
 
-	snapshot    string             // of the attempt under way
-	compression pgcopy.Compression // of the direct engine
-	rowsPacked  bool               // Pack has asked for rows
-	stretch     int64              // of the direct engine; 0 is the default
-	hook        func(string)       // called between two steps; set in tests
+	snapshot     string             // of the attempt under way
+	compression  pgcopy.Compression // of the direct engine
+	previous     *previous          // of LinkDest
+	verification *filestore.Verification
+	rowsPacked   bool         // Pack has asked for rows
+	stretch      int64        // of the direct engine; 0 is the default
+	hook         func(string) // called between two steps; set in tests
 
 	mu     sync.Mutex
 	report Report
@@ -138,6 +147,15 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.dir.Abort()) }()
+	if r.LinkDest != "" && r.Filestore != "" {
+		if err := r.openPrevious(); err != nil {
+			return nil, err
+		}
+		defer r.previous.close()
+	}
+	if r.Verify || r.LinkDest != "" {
+		r.verification = filestore.NewVerification(maxLost)
+	}
 	r.record.Started = began.UTC()
 	if err := r.attempts(ctx, info, standby); err != nil {
 		return nil, err

@@ -20,9 +20,10 @@ type CheckOptions struct {
 	// size there, is looked for once more; "": nowhere.
 	Source string
 
-	Jobs        int          // lookups at once, at least 1
-	Permissions *Permissions // of files copied now, as in Options
-	MaxNames    int          // length of CheckResult.Lost; 0: DefaultMaxNames
+	Jobs         int           // lookups at once, at least 1
+	Permissions  *Permissions  // of files copied now, as in Options
+	Verification *Verification // of files copied now, as in Options
+	MaxNames     int           // length of CheckResult.Lost; 0: DefaultMaxNames
 }
 
 // CheckResult is how the copy compares with the list.

@@ -19,6 +19,10 @@
 // used. Hard links become files of their own, holes in files are filled,
 // extended attributes are not copied.
 //
+// Link, called before Copy, gives files of an earlier copy a second name in the
+// target, so that only what is new is copied. A Verification takes the SHA-1 of
+// what is copied; the content then passes through a buffer.
+//
 // Check reads the list of attachments, one row at a time, and looks every file
 // up in the copy.
 //

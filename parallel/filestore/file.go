@@ -3,6 +3,7 @@ package filestore
 import (
 	"context"
 	"errors"
+	"hash"
 	"io/fs"
 	"path/filepath"
 )
@@ -10,7 +11,8 @@ import (
 // worker copies files, one after the other.
 type worker struct {
 	*copier
-	buf []byte // made when it is needed
+	buf []byte    // made when it is needed
+	sum hash.Hash // of the file being copied; nil if nobody wants it
 }
 
 // readError is an error of the source. It ends the copy of that file only.
@@ -89,6 +91,7 @@ func (w *worker) create(dst *folder, name string, m meta) (out file, present boo
 // fill copies the content into the new file and gives it its owner, mode and
 // time. It closes it.
 func (w *worker) fill(ctx context.Context, p *pair, name string, in, out file, m meta) (size int64, err error) {
+	w.sum = w.Verification.begin(p.join(name))
 	size, err = w.content(ctx, in, out, m.size)
 	if err == nil && w.Permissions != nil {
 		err = out.give(w.Permissions.UID, w.Permissions.GID, w.Permissions.FileMode)
@@ -106,6 +109,7 @@ func (w *worker) fill(ctx context.Context, p *pair, name string, in, out file, m
 	if now, err := in.stat(); err != nil || now.size != size || !now.mtime.Equal(m.mtime) {
 		w.changed.Add(1)
 	}
+	w.Verification.end(w.sum, p.join(name))
 	return size, p.dst.setTime(name, m.mtime)
 }
 
@@ -128,9 +132,9 @@ func (w *worker) content(ctx context.Context, in, out file, size int64) (done in
 
 // piece copies up to n bytes; 0 means the end of the file. If the kernel does
 // not copy the piece by itself it passes through the worker's buffer, which
-// also tells errors of reading from errors of writing.
+// also tells errors of reading from errors of writing, and which takes the digest.
 func (w *worker) piece(in, out file, n int64) (int64, error) {
-	if !w.plain.Load() {
+	if w.sum == nil && !w.plain.Load() {
 		done, lasting, err := out.copyRange(in, n)
 		if err == nil && done > 0 {
 			return done, nil
@@ -153,6 +157,9 @@ func (w *worker) piece(in, out file, n int64) (int64, error) {
 		}
 		if err := out.write(w.buf[:got]); err != nil {
 			return done, err
+		}
+		if w.sum != nil {
+			w.sum.Write(w.buf[:got])
 		}
 		done += int64(got)
 	}

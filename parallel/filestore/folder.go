@@ -36,6 +36,8 @@ type meta struct {
 	kind  kind
 	size  int64
 	mtime time.Time
+
+	private bool // has the owner and mode that a file of a copy has by itself
 }
 
 // fail wraps the error of an operation on something in the folder; an empty

@@ -120,6 +120,7 @@ func (d *folder) stat(name string) (meta, error) {
 
 func metaOf(st *unix.Stat_t) meta {
 	m := meta{kind: kindOther, size: st.Size, mtime: time.Unix(st.Mtim.Unix())}
+	m.private = st.Mode&0o7777 == 0o600 && int(st.Uid) == unix.Geteuid()
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		m.kind = kindFile
@@ -165,6 +166,11 @@ func (d *folder) create(name string) (file, error) {
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := retry(func() (int, error) { return unix.Openat(d.fd, name, flags, 0o600) })
 	return file{fd}, d.fail("create", name, err)
+}
+
+// link gives a file of another folder the same name in this one too.
+func (d *folder) link(from *folder, name string) error {
+	return d.fail("link", name, unix.Linkat(from.fd, name, d.fd, name, 0))
 }
 
 // mkdir makes a folder of mode 0700.

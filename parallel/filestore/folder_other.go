@@ -84,7 +84,12 @@ func (d *folder) stat(name string) (meta, error) {
 }
 
 func metaOf(info fs.FileInfo) meta {
-	return meta{kind: kindOf(info.Mode()), size: info.Size(), mtime: info.ModTime()}
+	return meta{kind: kindOf(info.Mode()), size: info.Size(), mtime: info.ModTime(), private: info.Mode() == 0o600 && isOwn(info)}
+}
+
+func isOwn(info fs.FileInfo) bool {
+	uid, _ := ownerOf(info)
+	return uid == os.Geteuid()
 }
 
 // mtime is the folder's own.
@@ -117,6 +122,13 @@ func (d *folder) open(name string) (file, meta, error) {
 func (d *folder) create(name string) (file, error) {
 	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	return file{f}, d.fail("create", name, bare(err))
+}
+
+// link gives a file of another folder the same name in this one too. No link
+// is followed at the name itself; the folders have no links in them, except
+// where somebody exchanges them just then.
+func (d *folder) link(from *folder, name string) error {
+	return d.fail("link", name, bare(os.Link(filepath.Join(from.path, name), filepath.Join(d.path, name))))
 }
 
 // mkdir makes a folder of mode 0700.

@@ -32,7 +32,7 @@ func newChecker(o CheckOptions) (*checker, error) {
 	c := &checker{CheckOptions: o}
 	c.lost.n = o.MaxNames
 	c.lost.compare = func(a, b Loss) int { return cmp.Compare(a.row, b.row) }
-	c.copy = setup(Options{Source: o.Source, Target: o.Dir, Permissions: o.Permissions, MaxNames: 1})
+	c.copy = setup(Options{Source: o.Source, Target: o.Dir, Permissions: o.Permissions, Verification: o.Verification, MaxNames: 1})
 	var err error
 	c.root, err = os.OpenRoot(o.Dir)
 	return c, err

@@ -26,6 +26,11 @@ type Options struct {
 	// 0600 and folders 0700, and belong to this process's user.
 	Permissions *Permissions
 
+	// Verification, if not nil, compares what is copied with the files' names.
+	// The content then passes through this process, instead of being shared or
+	// copied by the system.
+	Verification *Verification
+
 	Counters *Counters // may be nil
 	MaxNames int       // length of Result.Problems; 0: DefaultMaxNames
 }
