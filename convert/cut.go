@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"odx/dumpfmt"
@@ -30,7 +29,7 @@ type cutter struct {
 
 // file makes one file, and fails if it is not the one that was joined.
 func (c *cutter) file(place *odoozip.FilePlace) (digest dumpfmt.FileDigest, err error) {
-	f, err := os.OpenFile(filepath.Join(c.dir, place.Name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := createFile(c.dir, place.Name)
 	if err != nil {
 		return digest, err
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"os"
 	"path/filepath"
 
 	"odx/dumpfmt"
@@ -22,7 +21,7 @@ type dataFile struct {
 	suffix string
 	enc    encoder
 	out    *bufio.Writer
-	file   *os.File // nil between two files
+	file   *dumpfmt.WritebackFile // nil between two files
 
 	text   int64 // written into it, of all files
 	bytes  int64 // that came out
@@ -113,8 +112,8 @@ func (c *counter) Write(p []byte) (int, error) {
 const tocFile = "toc.dat"
 
 // createFile makes a file in a folder.
-func createFile(dir, name string) (*os.File, error) {
-	return os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func createFile(dir, name string) (*dumpfmt.WritebackFile, error) {
+	return dumpfmt.CreateNew(filepath.Join(dir, name))
 }
 
 // writeTOC writes the table of contents into a folder and gives its size.

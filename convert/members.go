@@ -92,7 +92,7 @@ func writeMembers(path string, list []keptMember) error {
 
 // writeGzip writes a file that only odx reads.
 func writeGzip(path string, write func(io.Writer) error) (err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := dumpfmt.CreateNew(path)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 // PendingDir is. It is for one goroutine.
 type PendingFile struct {
 	place pending
-	file  *os.File
+	file  *WritebackFile
 }
 
 var _ io.Writer = (*PendingFile)(nil)
@@ -33,7 +33,7 @@ func CreateFile(target string) (*PendingFile, error) {
 // createBeside makes the temporary file for a target in a folder.
 func createBeside(target, parent string) (*PendingFile, error) {
 	path := filepath.Join(parent, tempName(filepath.Base(target)))
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := CreateNew(path)
 	if err != nil {
 		return nil, &fs.PathError{Op: "create a file in", Path: parent, Err: cause(err)}
 	}

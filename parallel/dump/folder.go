@@ -6,7 +6,6 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"os"
 	"path/filepath"
 
 	"odx/dumpfmt"
@@ -36,7 +35,7 @@ func (f *folder) Object(oid uint32) (pgcopy.Stream, error) {
 
 func (f *folder) create(name string) (pgcopy.Stream, error) {
 	name += f.compression.Method.Suffix()
-	file, err := os.OpenFile(filepath.Join(f.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := dumpfmt.CreateNew(filepath.Join(f.dir, name))
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +52,7 @@ func (f *folder) create(name string) (pgcopy.Stream, error) {
 
 // dataFile is one file. For gzip it is what deflate.Writer writes.
 type dataFile struct {
-	file   *os.File
+	file   *dumpfmt.WritebackFile
 	name   string
 	digest *digester
 	hash   hash.Hash
