@@ -96,9 +96,14 @@ func names(steps []Step, placeholder string) bool {
 	return false
 }
 
+// endSessions ends what a run that was broken off has begun on the server, and
+// waits for its end: a database that is being created still cannot be dropped.
+const endSessions = `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+	WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`
+
 // clear removes what a run has made and leaves an empty work folder.
 func (s *Stage) clear(ctx context.Context) error {
-	if err := s.exec(ctx, "postgres", "DROP DATABASE IF EXISTS "+newDB+" WITH (FORCE)", "CHECKPOINT"); err != nil {
+	if err := s.exec(ctx, "postgres", endSessions, "DROP DATABASE IF EXISTS "+newDB+" WITH (FORCE)", "CHECKPOINT"); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(s.work()); err != nil {
