@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"odx/bench/measure"
+	"odx/dumpfmt"
 	"odx/parallel/dump"
 	"odx/parallel/pgtool"
 	"odx/parallel/server"
@@ -99,10 +100,12 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	if err := a.look(ctx); err != nil {
 		return nil, err
 	}
-	if a.Dir, err = os.MkdirTemp(o.Dir, "odx-tmp-bench-"); err != nil {
+	scratch, err := dumpfmt.CreateScratch(o.Dir, "bench")
+	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(a.Dir)) }()
+	defer func() { err = errors.Join(err, scratch.Remove()) }()
+	a.Dir = scratch.Path()
 	if err := a.measure(ctx); err != nil {
 		return nil, err
 	}

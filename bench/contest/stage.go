@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"odx/bench"
+	"odx/dumpfmt"
 	"odx/parallel/pgcluster"
 )
 
@@ -49,7 +49,8 @@ type Stage struct {
 	tools   *Tools
 	unsafe  bool
 	cluster *pgcluster.Cluster
-	dir     string // everything but the cluster's own folder
+	scratch *dumpfmt.Scratch
+	dir     string // of scratch: everything but the cluster's own folder
 	made    map[string]bool
 }
 
@@ -83,9 +84,10 @@ func Open(ctx context.Context, tools *Tools, parent string, d Dataset) (_ *Stage
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.dir, err = os.MkdirTemp(parent, "odx-tmp-bench-"); err != nil {
+	if s.scratch, err = dumpfmt.CreateScratch(parent, "bench"); err != nil {
 		return nil, err
 	}
+	s.dir = s.scratch.Path()
 	s.cluster, err = pgcluster.Start(ctx, pgcluster.Options{BinDir: tools.BinDir, Dir: parent, Settings: fast()})
 	if err != nil {
 		return nil, err
@@ -127,10 +129,12 @@ func (s *Stage) Close() error {
 	if s.cluster != nil {
 		err = s.cluster.Stop()
 	}
-	return errors.Join(err, os.RemoveAll(s.dir))
+	return errors.Join(err, s.scratch.Remove())
 }
 
-func (s *Stage) filestore() string { return filepath.Join(s.dir, "data", "filestore", sourceDB) }
+func (s *Stage) filestore() string {
+	return filepath.Join(s.dir, "data", "filestore", sourceDB)
+}
 
 func (s *Stage) input(name string) string { return filepath.Join(s.dir, "in", name) }
 

@@ -19,8 +19,9 @@ func newCleanCommand(ui *ui) *cli.Command {
 		Name:      "clean",
 		Usage:     "remove what a killed odx left behind",
 		ArgsUsage: "[FOLDER ...]",
-		Description: "Lists folders and files named odx-tmp-* in the given FOLDERs and in Odoo's filestore folder, and databases\n" +
-			"named odx-tmp-* on the server, that no running odx works on. With --yes they are removed.\n\n" +
+		Description: "Lists folders and files named odx-tmp-* in the given FOLDERs, in Odoo's filestore folder and in the\n" +
+			"folder for temporary files, and databases named odx-tmp-* on the server, that no running odx works on.\n" +
+			"With --yes they are removed.\n\n" +
 			"   odx clean /backup --yes",
 		Flags: join([]cli.Flag{
 			&cli.BoolFlag{Name: "yes", Usage: "remove them"},
@@ -47,7 +48,7 @@ func runClean(ctx context.Context, c *cli.Context, ui *ui) error {
 		return err
 	}
 	found := []leftover{}
-	folders := c.Args().Slice()
+	folders := append(c.Args().Slice(), os.TempDir())
 	if dir := cleanDataDir(c, cn); dir != "" {
 		folders = append(folders, filepath.Join(dir, "filestore"))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"odx/bench"
+	"odx/dumpfmt"
 	"odx/parallel/dump"
 	"odx/parallel/pgcluster"
 	"odx/parallel/pgtool"
@@ -49,7 +50,7 @@ type demo struct {
 	jobs int
 	bin  string
 
-	dir     string // everything that the demo writes, but the server's own folder
+	scratch *dumpfmt.Scratch // everything that the demo writes, but the server's own folder
 	cluster *pgcluster.Cluster
 	report  demoReport
 }
@@ -77,10 +78,10 @@ const (
 )
 
 func (d *demo) run(ctx context.Context) (err error) {
-	if d.dir, err = os.MkdirTemp("", "odx-tmp-demo-"); err != nil {
+	if d.scratch, err = dumpfmt.CreateScratch("", "demo"); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
+	defer func() { err = errors.Join(err, d.scratch.Remove()) }()
 	err = d.step("start PostgreSQL", func() (int64, string, error) {
 		d.cluster, err = pgcluster.Start(ctx, pgcluster.Options{BinDir: d.bin})
 		if err != nil {
@@ -130,10 +131,10 @@ func (d *demo) settings() server.Settings {
 func (d *demo) finder() pgtool.Finder { return pgtool.Finder{BinDir: d.cluster.BinDir()} }
 
 func (d *demo) filestore(database string) string {
-	return filepath.Join(d.dir, "data", "filestore", database)
+	return filepath.Join(d.scratch.Path(), "data", "filestore", database)
 }
 
-func (d *demo) backup() string { return filepath.Join(d.dir, "backup") }
+func (d *demo) backup() string { return filepath.Join(d.scratch.Path(), "backup") }
 
 func (d *demo) generate(ctx context.Context) (int64, string, error) {
 	if err := d.makeOwner(ctx); err != nil {
@@ -219,7 +220,7 @@ func (d *demo) script(ctx context.Context, database string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(d.dir, database+".sql")
+	path := filepath.Join(d.scratch.Path(), database+".sql")
 	_, err = pgtool.Run(ctx, pgtool.Command{
 		Tool: tool.Path, Args: []string{"--no-owner", "--no-sync", "--no-password", "--file=" + path, "--dbname=" + child.DSN},
 		Env: pgtool.ChildEnv(os.Environ(), child.Set),

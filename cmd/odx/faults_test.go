@@ -23,7 +23,7 @@ import (
 // folders, a database, a session or a process.
 func (w *world) nothingLeft(t *testing.T, dirs ...string) {
 	t.Helper()
-	for _, dir := range append(dirs, filepath.Join(w.data, "filestore")) {
+	for _, dir := range append(dirs, filepath.Join(w.data, "filestore"), w.temp()) {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -440,7 +440,8 @@ func TestKilled(t *testing.T) {
 	w.drop(t, "after")
 	r := w.odx(t, "dump", sourceDB, filepath.Join(dir, "after"), "--data-dir", w.data)
 	r.want(t, exitOK, "left over", "odx clean")
-	w.odx(t, "restore", good, "after", "--data-dir", w.data).want(t, exitOK, "left over", "odx-tmp-")
+	r = w.odx(t, "restore", good, "after", "--data-dir", w.data)
+	r.want(t, exitOK, "left over", "database odx-tmp-", filepath.Join(w.temp(), "odx-tmp-restore-"))
 	r = w.odx(t, "clean", dir, "--data-dir", w.data, "--yes")
 	r.want(t, exitOK, "removed folder", "removed database")
 	remove(t, filepath.Join(dir, "after"))

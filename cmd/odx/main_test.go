@@ -102,6 +102,16 @@ func (w *world) filestore(database string) string {
 	return filepath.Join(w.data, "filestore", database)
 }
 
+// temp is odx's own folder for temporary files: what a killed run leaves there
+// is nothing to the runs of others.
+func (w *world) temp() string {
+	dir := filepath.Join(w.data, "tmp")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		panic(err)
+	}
+	return dir
+}
+
 // connect opens a connection that ends with the test.
 func (w *world) connect(t *testing.T, database string) *pgx.Conn {
 	t.Helper()
@@ -168,7 +178,7 @@ type result struct {
 // command prepares a run of odx against the world's server.
 func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), runAsMain+"=1", "HOME=/nonexistent", "PGPASSFILE=/nonexistent")
+	cmd.Env = append(os.Environ(), runAsMain+"=1", "HOME=/nonexistent", "PGPASSFILE=/nonexistent", "TMPDIR="+w.temp())
 	cmd.Env = append(cmd.Env, w.Env()...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGKILL) }
 	return cmd

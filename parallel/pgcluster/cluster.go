@@ -10,13 +10,15 @@ import (
 	"strconv"
 	"sync"
 
+	"odx/dumpfmt"
 	"odx/parallel/pgtool"
 )
 
 // Cluster is a throw-away cluster and its server. Its methods may be called
 // from several goroutines.
 type Cluster struct {
-	dir      string // everything is in here, except for
+	folders  []*dumpfmt.Scratch
+	dir      string // the first, where everything is, except for
 	sockets  string // the socket, where the path of dir is too long for one
 	postgres pgtool.Tool
 	user     *pgtool.Credential
@@ -79,17 +81,15 @@ func (c *Cluster) makeFolders(parent string) (err error) {
 }
 
 func (c *Cluster) makeFolder(parent string) (string, error) {
-	dir, err := os.MkdirTemp(parent, "odx-tmp-pg-")
+	folder, err := dumpfmt.CreateScratch(parent, "pg")
 	if err != nil {
 		return "", err
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return dir, err
-	}
+	c.folders = append(c.folders, folder)
 	if c.user == nil {
-		return dir, nil
+		return folder.Path(), nil
 	}
-	return dir, os.Chown(dir, int(c.user.UID), int(c.user.GID))
+	return folder.Path(), os.Chown(folder.Path(), int(c.user.UID), int(c.user.GID))
 }
 
 func (c *Cluster) socketPath() string {

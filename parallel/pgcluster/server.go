@@ -162,11 +162,8 @@ func (c *Cluster) Stop() error {
 	if err := c.end(syscall.SIGQUIT); err != nil {
 		return err
 	}
-	for _, dir := range []string{c.sockets, c.dir} {
-		if dir == "" {
-			continue
-		}
-		if err := os.RemoveAll(dir); err != nil {
+	for _, folder := range c.folders {
+		if err := folder.Remove(); err != nil {
 			return fmt.Errorf("remove cluster: %w", err)
 		}
 	}

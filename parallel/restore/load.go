@@ -3,19 +3,19 @@ package restore
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
 	"odx/parallel/server"
 )
 
 // loadBoth loads the database and copies the filestore at the same time.
-func (r *run) loadBoth(ctx context.Context) error {
+func (r *run) loadBoth(ctx context.Context) (err error) {
 	r.properties = readProperties(r.source.toc)
 	p := makePlan(r.source.toc)
 	r.publicACL = p.publicACL && !r.NoPrivileges
@@ -28,11 +28,9 @@ func (r *run) loadBoth(ctx context.Context) error {
 	if r.source.script == nil || r.source.script.places != nil {
 		r.sayLeftOut()
 	}
-	work, err := os.MkdirTemp("", TempPrefix+"list-")
-	if err != nil {
+	if r.work, err = dumpfmt.CreateScratch("", "restore"); err != nil {
 		return err
 	}
-	r.work = work // removed at the end of the run: loadLast needs it too
 	r.Progress.SetPhase("restoring")
 	r.Progress.Database.Start(sum(r.weights.data))
 	r.Progress.Objects.Start(sum(r.weights.object))
@@ -163,7 +161,7 @@ func (r *run) load(ctx context.Context, last bool) error {
 		if now.last != last || len(now.entries) == 0 {
 			continue
 		}
-		path := filepath.Join(r.work, fmt.Sprintf("%s-%d.list", filepath.Base(r.source.dump), i))
+		path := filepath.Join(r.work.Path(), fmt.Sprintf("%s-%d.list", filepath.Base(r.source.dump), i))
 		if err := writeList(path, now.entries); err != nil {
 			return fmt.Errorf("write the list of entries: %w", err)
 		}

@@ -122,7 +122,7 @@ const sizeUnit = 1 << 10
 // with a hole in place of the data. It gives the archive's folder.
 func (r *run) writeTOC(name string, sizes map[pgarchive.DumpID]int64) (dir string, err error) {
 	toc := r.tocForTool()
-	dir = filepath.Join(r.work, name)
+	dir = filepath.Join(r.work.Path(), name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
 	"odx/parallel/pgtool"
 )
@@ -64,9 +65,12 @@ func TestWriteTOC(t *testing.T) {
 		version pgarchive.Version
 		left    bool
 	}{{13, pgarchive.Version14, true}, {16, pgarchive.Version15, true}, {17, pgarchive.Version16, false}, {18, pgarchive.Version16, false}} {
-		r := &run{source: &source{toc: parted()}, work: t.TempDir(), without: map[pgarchive.DumpID]bool{},
+		scratch, err := dumpfmt.CreateScratch(t.TempDir(), "restore")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &run{source: &source{toc: parted()}, work: scratch, without: map[pgarchive.DumpID]bool{},
 			tool: pgtool.Tool{Version: pgtool.Version{Major: tt.major}}}
-		var err error
 		if r.source.dump, err = r.writeTOC("after", map[pgarchive.DumpID]int64{5: 10 << 20, 9: 4 << 20}); err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"odx/dumpfmt"
@@ -81,7 +82,15 @@ func (r *run) nameLeftovers(ctx context.Context, admin *server.Session) error {
 	for _, name := range names {
 		r.warn("left over from a run that was killed: database %s; remove it with odx clean", name)
 	}
-	return nil
+	return r.nameLeftFolders(os.TempDir())
+}
+
+func (r *run) nameLeftFolders(parent string) error {
+	leftovers, err := dumpfmt.Leftovers(parent)
+	for _, l := range leftovers {
+		r.warn("left over from a run that was killed: %s; remove it with odx clean", l.Path)
+	}
+	return err
 }
 
 // checkFilestore makes sure that the filestore can be put where it belongs,
@@ -122,12 +131,8 @@ func (r *run) createFilestore() error {
 	if err := filestore.TryGive(parent, r.give); err != nil {
 		return fmt.Errorf("give the files to the owner of the data folder: %w", err)
 	}
-	leftovers, err := dumpfmt.Leftovers(parent)
-	if err != nil {
+	if err := r.nameLeftFolders(parent); err != nil {
 		return err
-	}
-	for _, l := range leftovers {
-		r.warn("left over from a run that was killed: %s; remove it with odx clean", l.Path)
 	}
 	create := dumpfmt.CreateDir
 	if r.old.files {

@@ -27,13 +27,27 @@ import (
 // clusters has a server for each folder of programs, "" for the machine's own.
 var clusters = map[string]*pgcluster.Cluster{}
 
+// TestMain gives the tests a folder for temporary files of their own: what
+// others leave behind in theirs is named in the warnings of a restore.
 func TestMain(m *testing.M) {
+	temp, err := os.MkdirTemp("", "odx-test-")
+	if err == nil {
+		err = errors.Join(os.Chmod(temp, 0o755), os.Setenv("TMPDIR", temp)) // the server's user gets there too
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	for _, c := range clusters {
 		if err := c.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
+	}
+	if err := os.RemoveAll(temp); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	os.Exit(code)
 }
@@ -115,8 +129,13 @@ CREATE TABLE ir_config_parameter (id serial PRIMARY KEY, key varchar UNIQUE, val
 // its filestore, and dumps it.
 func (s *site) backup(sql ...string) string {
 	s.t.Helper()
+	return s.backupOf("CREATE DATABASE source TEMPLATE template0", sql...)
+}
+
+func (s *site) backupOf(create string, sql ...string) string {
+	s.t.Helper()
 	s.drop("source")
-	s.exec(s.admin, "CREATE DATABASE source TEMPLATE template0")
+	s.exec(s.admin, create)
 	s.t.Cleanup(func() { s.drop("source") })
 	c := s.connect("source")
 	sum := sha1.Sum([]byte("letter"))
@@ -272,6 +291,34 @@ const (
 func TestRun_Settings(t *testing.T) {
 	for _, bin := range binDirs() {
 		t.Run(filepath.Base(filepath.Dir(bin)), func(t *testing.T) { testSettings(t, newSite(t, bin)) })
+	}
+}
+
+// TestRun_ICURules restores what a locale's collation was given in addition.
+func TestRun_ICURules(t *testing.T) {
+	tested := false
+	for _, bin := range binDirs() {
+		s := newSite(t, bin)
+		if s.Major() < 16 {
+			continue
+		}
+		tested = true
+		backup := s.backupOf(`CREATE DATABASE source TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'und' ICU_RULES '&a < b'`)
+		for name, archive := range map[string]string{"record": backup, "archive": filepath.Join(backup, "dump")} {
+			r := s.newRun(archive)
+			r.Collation, r.Filestore = CollationSource, ""
+			if _, err := r.do(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			const rules = "SELECT concat(datlocprovider, daticurules) FROM pg_database WHERE datname = "
+			if got := s.one(s.admin, rules+"'target'"); got != s.one(s.admin, rules+"'source'") {
+				t.Errorf("%s: rules %s", name, got)
+			}
+			s.drop("target")
+		}
+	}
+	if !tested {
+		t.Skip("no PostgreSQL 16 or newer: name its programs' folder in ODX_TEST_PG")
 	}
 }
 
