@@ -40,6 +40,7 @@ type DatabaseRecord struct {
 	Ctype          string   `json:"lc_ctype"`
 	LocaleProvider string   `json:"locale_provider"` // libc, icu or builtin
 	Locale         string   `json:"locale,omitempty"`
+	ICURules       string   `json:"icu_rules,omitempty"`
 	Settings       []string `json:"settings,omitempty"` // ALTER DATABASE ... SET, each "name=value"
 	Comment        string   `json:"comment,omitempty"`
 	Bytes          int64    `json:"bytes"` // pg_database_size

@@ -252,10 +252,11 @@ func TestParseLocale(t *testing.T) {
 		{`CREATE DATABASE x WITH TEMPLATE = template0 ENCODING = 'UTF8' LC_COLLATE = 'C' LC_CTYPE = 'en_US.UTF-8';`, "{ C en_US.UTF-8 }"},
 		{`CREATE DATABASE x WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = 'it''s';`, "{libc it's it's }"},
 		{`CREATE DATABASE x WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = icu LOCALE = 'C' ICU_LOCALE = 'de-DE';`, "{icu C C de-DE}"},
+		{`CREATE DATABASE x WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = icu LOCALE = 'C' ICU_LOCALE = 'und' ICU_RULES = '&a < ''';`, "{icu C C und}&a < '"},
 		{`CREATE DATABASE x WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = builtin LOCALE = 'C' BUILTIN_LOCALE = 'C.UTF-8';`, "{builtin C C C.UTF-8}"},
 	} {
 		got, ok := parseLocale(tt.defn)
-		if text := fmt.Sprintf("{%s %s %s %s}", got.provider, got.collate, got.ctype, got.locale); !ok || text != tt.want {
+		if text := fmt.Sprintf("{%s %s %s %s}", got.provider, got.collate, got.ctype, got.locale) + got.rules; !ok || text != tt.want {
 			t.Errorf("%s: %s, want %s", tt.defn, text, tt.want)
 		}
 	}

@@ -16,6 +16,7 @@ type locale struct {
 	provider       string // libc, icu, builtin; "" leaves the word out (before 15)
 	collate, ctype string
 	locale         string // of icu and builtin
+	rules          string // of icu, added to the locale's; since 16
 }
 
 func (l locale) clause() string {
@@ -26,6 +27,9 @@ func (l locale) clause() string {
 	switch l.provider {
 	case "icu":
 		parts = append(parts, "ICU_LOCALE "+literal(l.locale))
+		if l.rules != "" {
+			parts = append(parts, "ICU_RULES "+literal(l.rules))
+		}
 	case "builtin":
 		parts = append(parts, "BUILTIN_LOCALE "+literal(l.locale))
 	}
@@ -36,6 +40,9 @@ func (l locale) String() string {
 	s := fmt.Sprintf("LC_COLLATE %s, LC_CTYPE %s", l.collate, l.ctype)
 	if l.locale != "" {
 		s += fmt.Sprintf(", %s %s", l.provider, l.locale)
+	}
+	if l.rules != "" {
+		s += " with rules " + l.rules
 	}
 	return s
 }
@@ -67,6 +74,9 @@ func pickLocale(ctx context.Context, admin *server.Session, collation string, sr
 		}
 		if admin.Version < 150000 && from.locale != "" {
 			return l, "", fmt.Errorf("--collation source: the source had %s, which this server does not know", from)
+		}
+		if admin.Version < 160000 && from.rules != "" {
+			return l, "", fmt.Errorf("--collation source: the source had %s, and this server knows no rules", from)
 		}
 		if admin.Version < 150000 {
 			from.provider = ""
@@ -107,14 +117,14 @@ func odooCtype(ctx context.Context, admin *server.Session) (ctype, warning strin
 	return *found, "", nil
 }
 
-var createDatabase = regexp.MustCompile(`(LOCALE_PROVIDER|LC_COLLATE|LC_CTYPE|ICU_LOCALE|BUILTIN_LOCALE|LOCALE) = ('(?:[^']|'')*'|\w+)`)
+var createDatabase = regexp.MustCompile(`(LOCALE_PROVIDER|LC_COLLATE|LC_CTYPE|ICU_LOCALE|ICU_RULES|BUILTIN_LOCALE|LOCALE) = ('(?:[^']|'')*'|\w+)`)
 
 // locale tells what the source database had: from odx.json, else from the
 // archive's DATABASE entry.
 func (s *source) locale() (locale, bool) {
 	if s.record != nil && s.record.Database.Collate != "" { // a record made of a zip does not know
 		d := s.record.Database
-		return locale{provider: d.LocaleProvider, collate: d.Collate, ctype: d.Ctype, locale: d.Locale}, true
+		return locale{provider: d.LocaleProvider, collate: d.Collate, ctype: d.Ctype, locale: d.Locale, rules: d.ICURules}, true
 	}
 	for i := range s.toc.Entries {
 		if e := &s.toc.Entries[i]; e.Desc == "DATABASE" {
@@ -139,6 +149,8 @@ func parseLocale(defn string) (l locale, ok bool) {
 			l.ctype = value
 		case "LOCALE": // both of them
 			l.collate, l.ctype = value, value
+		case "ICU_RULES":
+			l.rules = value
 		default:
 			l.locale = value
 		}
