@@ -49,6 +49,16 @@ func CreateDir(target string) (*PendingDir, error) {
 	return makeDir(target, parent)
 }
 
+// CreateWorkDir makes a folder in parent for what is needed during a run only: it
+// is never committed, and Abort removes it. What it is for is a part of its name.
+func CreateWorkDir(parent, what string) (*PendingDir, error) {
+	parent, err := filepath.Abs(parent)
+	if err != nil {
+		return nil, err
+	}
+	return makeDir(filepath.Join(parent, what), parent)
+}
+
 func makeDir(target, parent string) (_ *PendingDir, err error) {
 	for {
 		d := &PendingDir{pending{target: target, path: filepath.Join(parent, tempName(filepath.Base(target)))}}
@@ -215,6 +225,11 @@ type Leftover struct {
 	Path    string
 	IsDir   bool
 	ModTime time.Time
+}
+
+// Notice tells people of it, and what to do.
+func (l Leftover) Notice() string {
+	return fmt.Sprintf("left over from a run that was killed: %s; remove it with odx clean %s", l.Path, filepath.Dir(l.Path))
 }
 
 // Leftovers lists the temporary folders and files directly in parent that

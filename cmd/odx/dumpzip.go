@@ -44,12 +44,12 @@ func runDumpToOutput(ctx context.Context, o dump.Options, ui *ui) (done outcomes
 	gone := make(chan os.Signal, 1)
 	signal.Notify(gone, syscall.SIGPIPE)
 	defer signal.Stop(gone)
-	work, err := os.MkdirTemp("", "odx-tmp-dump-")
+	work, err := dumpfmt.CreateWorkDir(os.TempDir(), "dump")
 	if err != nil {
 		return done, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	o.Target = filepath.Join(work, "backup.zip")
+	defer func() { err = errors.Join(err, work.Abort()) }()
+	o.Target = filepath.Join(work.Path(), "backup.zip")
 	o.Pack, o.PackOnce = packZip(o, ui.stdout), true
 	return runDump(ctx, o, "standard output", ui)
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
 	"odx/parallel/server"
 )
@@ -28,11 +29,9 @@ func (r *run) loadBoth(ctx context.Context) error {
 	if r.source.script == nil || r.source.script.places != nil {
 		r.sayLeftOut()
 	}
-	work, err := os.MkdirTemp("", TempPrefix+"list-")
-	if err != nil {
+	if err := r.makeWork(); err != nil {
 		return err
 	}
-	r.work = work // removed at the end of the run: loadLast needs it too
 	r.Progress.SetPhase("restoring")
 	r.Progress.Database.Start(sum(r.weights.data))
 	r.Progress.Objects.Start(sum(r.weights.object))
@@ -51,6 +50,26 @@ func (r *run) loadBoth(ctx context.Context) error {
 		})
 	}
 	return g.Wait()
+}
+
+// workName is a part of the name of the folder for lists of entries.
+const workName = "list"
+
+// makeWork makes the folder that is removed at the end of the run: loadLast
+// needs it too. It is locked, so that odx clean leaves it alone.
+func (r *run) makeWork() (err error) {
+	if r.lists, err = dumpfmt.CreateWorkDir(os.TempDir(), workName); err != nil {
+		return err
+	}
+	r.work = r.lists.Path()
+	return nil
+}
+
+// dropWork removes it. In it are only lists of what was restored.
+func (r *run) dropWork() {
+	if r.lists != nil {
+		_ = r.lists.Abort()
+	}
 }
 
 // loadDatabase loads all but what comes last.

@@ -3,7 +3,9 @@ package restore
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"odx/dumpfmt"
 	"odx/parallel/filestore"
@@ -81,6 +83,23 @@ func (r *run) nameLeftovers(ctx context.Context, admin *server.Session) error {
 	for _, name := range names {
 		r.warn("left over from a run that was killed: database %s; remove it with odx clean", name)
 	}
+	// Where that folder cannot be listed there is nothing to name.
+	_ = r.nameFolders(os.TempDir(), dumpfmt.TempPrefix+workName+"-")
+	return nil
+}
+
+// nameFolders names what a killed run has left in a folder, if its name begins
+// so: the folder for temporary files has other programs' too.
+func (r *run) nameFolders(parent, prefix string) error {
+	leftovers, err := dumpfmt.Leftovers(parent)
+	if err != nil {
+		return err
+	}
+	for _, l := range leftovers {
+		if strings.HasPrefix(filepath.Base(l.Path), prefix) {
+			r.warn("%s", l.Notice())
+		}
+	}
 	return nil
 }
 
@@ -122,12 +141,8 @@ func (r *run) createFilestore() error {
 	if err := filestore.TryGive(parent, r.give); err != nil {
 		return fmt.Errorf("give the files to the owner of the data folder: %w", err)
 	}
-	leftovers, err := dumpfmt.Leftovers(parent)
-	if err != nil {
+	if err := r.nameFolders(parent, dumpfmt.TempPrefix); err != nil {
 		return err
-	}
-	for _, l := range leftovers {
-		r.warn("left over from a run that was killed: %s; remove it with odx clean", l.Path)
 	}
 	create := dumpfmt.CreateDir
 	if r.old.files {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -115,7 +114,8 @@ type run struct {
 	publicACL    bool                      // the archive has grants of its own on schema public
 	rounds       []round                   // of pg_restore
 	without      map[pgarchive.DumpID]bool // entries of the rounds that are not for now; see loadScript
-	work         string                    // folder for what pg_restore is to read
+	lists        *dumpfmt.PendingDir       // folder for what pg_restore is to read
+	work         string                    // its path
 	tables       map[tableKey]bool         // that a script makes
 	oneSpace     bool                      // everything goes to the default tablespace
 	mended       map[pgarchive.DumpID]bool // entries with another definition than the archive's
@@ -177,7 +177,7 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	if err := r.createFilestore(); err != nil {
 		return nil, err
 	}
-	defer func() { os.RemoveAll(r.work) }() // only lists of what was restored
+	defer r.dropWork()
 	if err := r.fillDatabase(ctx, l); err != nil {
 		return nil, err
 	}
