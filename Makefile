@@ -57,6 +57,21 @@ interop: ## fetch PostgreSQL of the versions in PG and REGRESS and run the tests
 	ODX_TEST_PG="$$servers" ODX_TEST_REGRESS="$$regress" ODX_TEST_RESTORES=$(RESTORES) $(GOTEST) -timeout 2h -count=1 \
 		./dumpfmt/... ./convert/... ./parallel/... ./cmd/... ./bench/...
 
+# How many trials the campaign of faults makes in all, and from which seed; a
+# run goes on after the trials that $(TORTURE_LOG) has, so it can be made in
+# parts: TORTURE_FOR=5m ends one after that time. As root: it mounts file systems.
+TORTURE_RUNS ?= 1000
+TORTURE_SEED ?= 1
+TORTURE_FOR ?=
+TORTURE_LOG ?= $(CURDIR)/.cache/torture/seed-$(TORTURE_SEED).jsonl
+
+.PHONY: torture
+torture: ## dump, restore and convert under TORTURE_RUNS faults drawn from TORTURE_SEED
+	@.ci/setup test
+	mkdir -p "$(dir $(TORTURE_LOG))"
+	ODX_TEST_TORTURE=$(TORTURE_RUNS) ODX_TEST_TORTURE_SEED=$(TORTURE_SEED) ODX_TEST_TORTURE_FOR=$(TORTURE_FOR) \
+	ODX_TEST_TORTURE_LOG="$(TORTURE_LOG)" $(GOTEST) -timeout 6h -count=1 -v -run '^TestTorture$$' ./cmd/odx
+
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck, go.mod, import rules
 	@.ci/setup build

@@ -217,6 +217,11 @@ type Leftover struct {
 	ModTime time.Time
 }
 
+// Notice tells people of it, and what to do.
+func (l Leftover) Notice() string {
+	return fmt.Sprintf("left over from a run that was killed: %s; remove it with odx clean %s", l.Path, filepath.Dir(l.Path))
+}
+
 // Leftovers lists the temporary folders and files directly in parent that
 // nobody uses, in the order of their names. Those that this process may not
 // look into are not listed, as whether they are in use cannot be told; nor are

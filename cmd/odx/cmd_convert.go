@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -90,6 +91,7 @@ func convertOptions(c *cli.Context) (o convert.Options, err error) {
 
 func runConvert(ctx context.Context, o convert.Options, ui *ui) error {
 	keepPrivate()
+	nameLeftovers(filepath.Dir(o.Target), ui)
 	progress := &parallel.Progress{}
 	progress.SetPhase("converting")
 	o.Meter = &progress.Database
@@ -109,6 +111,18 @@ func runConvert(ctx context.Context, o convert.Options, ui *ui) error {
 		ui.warn(note)
 	}
 	return ui.report(report, false, func() { ui.convertSummary(&report) })
+}
+
+// nameLeftovers names what killed runs have left in a folder. That it cannot be
+// listed is said, if it matters, by what is to be written there.
+func nameLeftovers(dir string, ui *ui) {
+	leftovers, err := dumpfmt.Leftovers(dir)
+	if err != nil {
+		return
+	}
+	for _, l := range leftovers {
+		ui.warn(l.Notice())
+	}
 }
 
 // convertSummary tells in a few lines what was converted.

@@ -143,3 +143,16 @@ func TestConvert_ZipCheck(t *testing.T) {
 	r.want(t, exitOK, "are the same on both sides", "SHA-256")
 	runWithoutServer(t, "convert", folder, filepath.Join(dir, "x.sql"), "--check").want(t, exitUsage, "from and to a zip")
 }
+
+// TestConvert_NamesLeftovers has what a killed conversion has left beside the
+// target.
+func TestConvert_NamesLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	left := filepath.Join(dir, "odx-tmp-x.zip-0123456789")
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runWithoutServer(t, "convert", filepath.Join(archives, "pg15", "cellar"), filepath.Join(dir, "x.zip")).
+		want(t, exitOK, "left over", left, "odx clean "+dir)
+	wantOnly(t, dir, "x.zip", filepath.Base(left))
+}

@@ -27,6 +27,9 @@ const runAsMain = "ODX_TEST_RUN_AS_MAIN"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(runAsMain) != "" {
+		if d, err := time.ParseDuration(os.Getenv("ODX_TEST_PROGRESS")); err == nil {
+			jsonInterval = d
+		}
 		main()
 		return
 	}

@@ -15,9 +15,11 @@ import (
 
 const (
 	barInterval  = 200 * time.Millisecond
-	jsonInterval = time.Second
 	lineInterval = time.Minute
 )
+
+// jsonInterval is how often --progress-json prints; overridden in tests.
+var jsonInterval = time.Second
 
 // show displays progress until the returned function is called: bars on a
 // terminal, otherwise a line a minute, or JSON.

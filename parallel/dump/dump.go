@@ -252,7 +252,7 @@ func (r *run) createTarget() (err error) {
 		return errors.Join(err, r.dir.Abort())
 	}
 	for _, l := range leftovers {
-		r.warn("left over from a run that was killed: %s; remove it with odx clean", l.Path)
+		r.warn("%s", l.Notice())
 	}
 	return nil
 }

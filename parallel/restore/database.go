@@ -73,8 +73,7 @@ func DropTemp(ctx context.Context, settings server.Settings, admin *server.Sessi
 	if err := dropSubscriptions(ctx, settings, admin, name); err != nil {
 		return err
 	}
-	err = admin.Exec(ctx, fmt.Sprintf("ALTER DATABASE %[1]s IS_TEMPLATE false; ALTER DATABASE %[1]s ALLOW_CONNECTIONS false", quote(name)))
-	if err != nil {
+	if err := closeTemp(ctx, admin, name); err != nil {
 		return err
 	}
 	deadline := time.Now().Add(30 * time.Second)
@@ -87,6 +86,25 @@ func DropTemp(ctx context.Context, settings server.Settings, admin *server.Sessi
 			return err
 		}
 	}
+}
+
+// closeTemp lets nobody connect any more, and makes a template an ordinary
+// database, which can be dropped. One whose DROP DATABASE was cut off (by a crash
+// of the server, or a full disk) is closed already, and can only be dropped: it
+// is marked by this limit of connections and ALTER DATABASE refuses it.
+func closeTemp(ctx context.Context, admin *server.Session, name string) error {
+	const invalid = -2 // DATCONNLIMIT_INVALID_DB
+	var limit int
+	err := admin.Do(func(c *pgx.Conn) error {
+		return c.QueryRow(ctx, "SELECT datconnlimit FROM pg_catalog.pg_database WHERE datname = $1", name).Scan(&limit)
+	})
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && limit == invalid {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return admin.Exec(ctx, fmt.Sprintf("ALTER DATABASE %[1]s IS_TEMPLATE false; ALTER DATABASE %[1]s ALLOW_CONNECTIONS false", quote(name)))
 }
 
 // terminateSessions ends the sessions that this role may end; trying others

@@ -31,3 +31,23 @@ func TestTerminateSessions_Others(t *testing.T) {
 	}
 	s.nothingLeft()
 }
+
+// TestDropTemp_CutOff drops a database whose removal was cut off once, by a
+// crash of the server or a full disk, as the server itself marks it.
+func TestDropTemp_CutOff(t *testing.T) {
+	s := newSite(t, "")
+	const name = TempPrefix + "cut-off"
+	s.exec(s.admin, "CREATE DATABASE "+quote(name))
+	s.exec(s.admin, "UPDATE pg_database SET datconnlimit = -2 WHERE datname = '"+name+"'")
+	admin, err := s.settings(s.User()).Open(t.Context(), "postgres", "odx test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if err := DropTemp(t.Context(), s.settings(s.User()), admin, name); err != nil {
+		t.Error(err)
+	}
+	if names, err := Leftovers(t.Context(), admin); err != nil || len(names) > 0 {
+		t.Errorf("left over: %q %v", names, err)
+	}
+}

@@ -82,13 +82,16 @@ func (r *run) nameLeftovers(ctx context.Context, admin *server.Session) error {
 	for _, name := range names {
 		r.warn("left over from a run that was killed: database %s; remove it with odx clean", name)
 	}
-	return r.nameLeftFolders(os.TempDir())
+	// Where the folder for temporary files cannot be listed there is nothing to name.
+	_ = r.nameLeftFolders(os.TempDir())
+	return nil
 }
 
+// nameLeftFolders names what a killed run has left in a folder.
 func (r *run) nameLeftFolders(parent string) error {
 	leftovers, err := dumpfmt.Leftovers(parent)
 	for _, l := range leftovers {
-		r.warn("left over from a run that was killed: %s; remove it with odx clean", l.Path)
+		r.warn("%s", l.Notice())
 	}
 	return err
 }

@@ -45,6 +45,11 @@ func (t *target) transact(ctx context.Context, steps ...func(context.Context, pg
 			return err
 		}
 		defer tx.Rollback(context.WithoutCancel(ctx))
+		// What is called restored must outlive a crash of the server, and the
+		// filestore is in place already: a lost commit would part the two.
+		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = on"); err != nil {
+			return err
+		}
 		if err := tx.QueryRow(ctx, "SELECT pg_catalog.txid_current()").Scan(&t.xid); err != nil {
 			return err
 		}

@@ -309,14 +309,14 @@ func (r *run) endReplacing(ctx context.Context) {
 	}
 	r.Progress.SetPhase("removing the old database")
 	r.step("removing the old")
+	// The folder first: until then it has a name that odx clean does not touch.
+	if r.old.moved {
+		if left, err := dumpfmt.DiscardDir(r.old.folder); err != nil {
+			r.warn("the old filestore could not be removed; %s is left over: %v", left, err)
+		}
+	}
 	if err := r.dropOld(ctx); err != nil {
 		r.warn("the old database could not be dropped and is left over as %s; odx clean removes it: %v", r.old.temp, err)
-	}
-	if !r.old.moved {
-		return
-	}
-	if left, err := dumpfmt.DiscardDir(r.old.folder); err != nil {
-		r.warn("the old filestore could not be removed; %s is left over: %v", left, err)
 	}
 }
 

@@ -429,3 +429,25 @@ func TestNameOld(t *testing.T) {
 		}
 	}
 }
+
+// TestTransact_Durable gives a name on a server that does not wait for its log
+// to be written: the commit is waited for all the same.
+func TestTransact_Durable(t *testing.T) {
+	s := newSite(t, "")
+	admin, err := s.settings(s.User()).Open(t.Context(), "postgres", "odx test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	var outside, inside string
+	if err := admin.Scan(t.Context(), "SHOW synchronous_commit", &outside); err != nil {
+		t.Fatal(err)
+	}
+	named := &target{admin: admin}
+	err = named.transact(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, "SHOW synchronous_commit").Scan(&inside)
+	})
+	if err != nil || outside != "off" || inside != "on" {
+		t.Errorf("synchronous_commit is %q, and in the transaction %q: %v", outside, inside, err)
+	}
+}
