@@ -112,7 +112,9 @@ func (tr *trial) checkProduct(t *testing.T, r result) {
 	var files *filesFlaw
 	switch {
 	case flaw == nil:
-		if r.code == exitLosses {
+		// For a zip the files are looked for after they were packed: one that
+		// went after that counts as missing although the zip has it.
+		if r.code == exitLosses && !(tr.op.name == "dump zip" && tr.touched != "") {
 			t.Errorf("odx says that files are missing, and none is")
 		}
 	case errors.As(flaw, &files) && tr.touched != "" && (r.code == exitLosses || tr.fault.alters):
