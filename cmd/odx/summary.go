@@ -41,7 +41,7 @@ func (u *ui) dumpSummary(r *dump.Report) {
 		if s := f.SHA1; s != nil {
 			u.say("                %d copied files have the SHA-1 that is their name, %d have not; %d linked from the earlier backup", s.Copied, s.Wrong, s.Linked)
 		}
-		u.lossSummary(f.Named, f.Missing, f.Damaged, f.Lost)
+		u.lossSummary(f.Named, f.Missing, f.Damaged, f.Unread, f.Lost)
 	}
 }
 
@@ -66,7 +66,7 @@ func (u *ui) restoreSummary(r *restore.Report) {
 	}
 	if f := r.Files; f != nil {
 		u.say("     filestore  %d files, %s in %s, in %s", f.Files, bytesText(f.Bytes), seconds(r.Seconds.Filestore), r.Filestore)
-		u.lossSummary(f.Named, f.Missing, f.Damaged, f.Lost)
+		u.lossSummary(f.Named, f.Missing, f.Damaged, f.Unread, f.Lost)
 	}
 	if x := r.Replaced; x != nil && x.Database {
 		u.say("     replaced   the old database; the name was closed to connections for %s", seconds(x.Closed))
@@ -102,12 +102,16 @@ func (u *ui) neutralizeSummary(n *odoo.NeutralizeReport) {
 // odx.json have more.
 const shownLosses = 10
 
-func (u *ui) lossSummary(named, missing, damaged int64, lost []string) {
-	if missing+damaged == 0 {
+func (u *ui) lossSummary(named, missing, damaged, unread int64, lost []string) {
+	if missing+damaged+unread == 0 {
 		u.say("     files      all %d that the database names are there", named)
 		return
 	}
-	u.warn(fmt.Sprintf("of %d files that the database names, %d are missing and %d are of the wrong size:", named, missing, damaged))
+	text := fmt.Sprintf("of %d files that the database names, %d are missing and %d are of the wrong size", named, missing, damaged)
+	if unread > 0 {
+		text += fmt.Sprintf("; %d files or folders, whether it names them or not, could not be read", unread)
+	}
+	u.warn(text + ":")
 	for i, name := range lost {
 		if i == shownLosses {
 			u.say("       ... and more; odx.json and --json have the list")

@@ -112,10 +112,12 @@ func (tr *trial) checkProduct(t *testing.T, r result) {
 	var files *filesFlaw
 	switch {
 	case flaw == nil:
-		if r.code == exitLosses {
+		// For a zip the files are looked for after they were packed: one that
+		// went after that counts as missing although the zip has it.
+		if r.code == exitLosses && !(tr.op.name == "dump zip" && tr.touched != "") {
 			t.Errorf("odx says that files are missing, and none is")
 		}
-	case errors.As(flaw, &files) && tr.touched != "" && (r.code == exitLosses || tr.fault.alters):
+	case errors.As(flaw, &files) && tr.touched != "" && (r.code == exitLosses || tr.fault.alters || tr.mayVanish()):
 		tr.outcome.Result = "losses"
 		if r.code == exitOK {
 			tr.outcome.Result = "altered"
@@ -134,6 +136,13 @@ func (tr *trial) isUnsure(r result) bool {
 	return tr.fault.server && strings.Contains(r.stderr, "did not say whether")
 }
 
+// isUnnamed tells whether the file that the fault is about is one that Odoo's
+// garbage collection makes and removes, and no row of the database names.
+func (tr *trial) isUnnamed() bool { return strings.Contains(tr.touched, "checklist/") }
+
+// mayVanish tells whether that file may be gone without a word.
+func (tr *trial) mayVanish() bool { return tr.isUnnamed() && tr.fault.name == "file vanished" }
+
 // agree has odx verify judge a folder or zip, which must not call whole what is
 // not.
 func (tr *trial) agree(t *testing.T, path string, flaw error) {
@@ -142,6 +151,9 @@ func (tr *trial) agree(t *testing.T, path string, flaw error) {
 		return
 	}
 	v := tr.odx(t, "verify", path)
+	if files := (*filesFlaw)(nil); errors.As(flaw, &files) && tr.isUnnamed() && len(files.others(tr.touched)) == 0 {
+		return // nothing in the backup tells of such a file
+	}
 	if (v.code == exitOK) != (flaw == nil) {
 		t.Errorf("odx verify ends with %d, and what is wrong is: %v\n%s", v.code, flaw, v.stderr)
 	}

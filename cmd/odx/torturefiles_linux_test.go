@@ -33,7 +33,7 @@ func (tr *trial) pickFile(t *testing.T) (rel string, at int64) {
 	t.Helper()
 	var files []string
 	err := fs.WalkDir(os.DirFS(tr.src), ".", func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() && filepath.Base(filepath.Dir(path)) != "checklist" {
+		if err == nil && e.Type().IsRegular() {
 			files = append(files, path)
 		}
 		return err
@@ -164,4 +164,39 @@ func armTimes(t *testing.T, tr *trial) {
 	tr.armDisk(t, &badDisk{mtime: func(path string) (time.Time, bool) {
 		return times[(first+len(path)+int(path[len(path)-1]))%len(times)], true
 	}})
+}
+
+// TestRestore_Unreadable restores from a disk that cannot read one file of the
+// filestore, which the database does not name: that is said all the same.
+func TestRestore_Unreadable(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may mount a bad disk")
+	}
+	w := sharedWorld(t)
+	disk := &badDisk{root: makeBackup(t, w), dir: t.TempDir()}
+	extra := "filestore/checklist/00/0000000000000000000000000000000000000000"
+	copied := filepath.Join(t.TempDir(), "backup")
+	if err := os.CopyFS(copied, os.DirFS(disk.root)); err != nil {
+		t.Fatal(err)
+	}
+	disk.root = copied
+	if err := os.MkdirAll(filepath.Dir(filepath.Join(copied, extra)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(copied, extra), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	disk.open = func(path string) syscall.Errno {
+		if path == extra {
+			return syscall.EIO
+		}
+		return 0
+	}
+	disk.mount(t)
+	defer disk.unmount(t)
+	w.drop(t, "unread")
+	r := w.odx(t, "restore", disk.dir, "unread", "--data-dir", w.data, "--analyze=false")
+	r.want(t, exitLosses, "1 files or folders", "could not be read", filepath.Base(extra), "input/output error")
+	r = w.odx(t, "dump", "unread", filepath.Join(t.TempDir(), "backup"), "--filestore", filepath.Join(disk.dir, "filestore"))
+	r.want(t, exitLosses, "1 files or folders", "could not be read", filepath.Base(extra))
 }

@@ -139,7 +139,14 @@ func (r *run) copyFilestore(ctx context.Context) error {
 		return fmt.Errorf("copy the filestore: %w", err)
 	}
 	r.report.Filestore = r.Filestore
-	r.report.Files = &FilesReport{Files: result.Files, Bytes: result.Bytes}
+	r.report.Files = &FilesReport{Files: result.Files, Bytes: result.Bytes, Unread: result.Unread}
+	for _, p := range result.Problems {
+		if p.Skipped() {
+			r.warn("left out of the filestore: %s", p)
+		} else {
+			r.report.Files.Lost = append(r.report.Files.Lost, p.String())
+		}
+	}
 	return nil
 }
 
@@ -183,6 +190,7 @@ func (r *run) checkFiles(ctx context.Context, info odoo.Info) error {
 		return fmt.Errorf("check the filestore: %w", err)
 	}
 	f := r.report.Files
-	f.Named, f.Missing, f.Damaged, f.Lost = check.Named, check.Missing, check.Damaged, check.Names()
+	f.Named, f.Missing, f.Damaged = check.Named, check.Missing, check.Damaged
+	f.Lost = append(check.Names(), f.Lost...)
 	return nil
 }

@@ -80,9 +80,10 @@ type Report struct {
 type FilesReport struct {
 	Files   int64    `json:"files"`
 	Bytes   int64    `json:"bytes"`
-	Named   int64    `json:"named"`   // files that the database names
-	Missing int64    `json:"missing"` // of those, not in the backup
-	Damaged int64    `json:"damaged"` // of those, of another size than file_size
+	Named   int64    `json:"named"`            // files that the database names
+	Missing int64    `json:"missing"`          // of those, not in the backup
+	Damaged int64    `json:"damaged"`          // of those, of another size than file_size
+	Unread  int64    `json:"unread,omitempty"` // files and folders of the backup that could not be read
 	Lost    []string `json:"lost,omitempty"`
 }
 
@@ -97,8 +98,11 @@ type Seconds struct {
 	Total     float64 `json:"total"`
 }
 
-// Losses tells whether files that the database names are missing or damaged.
-func (r *Report) Losses() bool { return r.Files != nil && r.Files.Missing+r.Files.Damaged > 0 }
+// Losses tells whether files that the database names are missing or damaged, or
+// any could not be read.
+func (r *Report) Losses() bool {
+	return r.Files != nil && r.Files.Missing+r.Files.Damaged+r.Files.Unread > 0
+}
 
 // run is one restore under way.
 type run struct {
