@@ -43,6 +43,7 @@
 // # Memory
 //
 // For each job: three buffers of text (1 MiB each, 4 MiB for zstd), the tables
-// of an encoder, 12 MiB that may be held, and twice the longest row: each
-// arrives as one message, and pgx lets go of one only when it has the next.
+// of an encoder, and 12 MiB that may be held. The length of a row does not count:
+// the server sends each as one message, but these are cut anew before pgx sees
+// them.
 package pgcopy

@@ -24,7 +24,7 @@ SET max_parallel_workers_per_gather = 0;`
 
 // openSession connects and imports the snapshot.
 func (w *worker) openSession(ctx context.Context) (*server.Session, error) {
-	s, err := w.Server.OpenReading(ctx, w.Database, w.Application, w.rows.through)
+	s, err := w.Server.OpenReading(ctx, w.Database, w.Application, newMessages)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,6 @@ type batch struct {
 type worker struct {
 	*run
 	session *server.Session
-	rows    longRows
 	full    chan batch
 	free    chan []byte
 }
@@ -114,7 +113,6 @@ type textWriter struct {
 // Write adds text, waiting for a buffer when the compressor, or who takes its
 // pieces, is slower than the server.
 func (t *textWriter) Write(p []byte) (int, error) {
-	t.worker.rows.seen(len(p))
 	size := t.worker.Compress.pieceSize()
 	for rest := p; len(rest) > 0; {
 		if err := t.take(); err != nil {
