@@ -107,7 +107,9 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 		o.Filestore = ""
 	}
 	o.Server, o.Database, o.Finder = cn.settings, cn.database, cn.finder
-	o.Compress = c.String("compress")
+	if o.Compress = c.String("compress"); o.ForUpgrade && !c.IsSet("compress") {
+		o.Compress = upgradeCompress
+	}
 	o.ExcludeTableData = c.StringSlice("exclude-table-data")
 	o.GCGuard = !c.Bool("no-gc-guard")
 	o.Strict = c.Bool("strict")

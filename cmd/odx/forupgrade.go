@@ -9,6 +9,10 @@ import (
 	"odx/parallel/dump"
 )
 
+// upgradeCompress is what pg_dump does by itself, and what its client sends: the
+// upload takes longer than anything else.
+const upgradeCompress = "gzip:6"
+
 // checkForUpgrade refuses what does not go with a dump for upgrade.odoo.com. Its
 // own client sends what pg_dump makes, with gzip; of other methods nobody says
 // that they are taken.
