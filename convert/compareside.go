@@ -32,6 +32,7 @@ type side struct {
 	zip     *odoozip.Reader // nil if it is none
 	dump    *odoozip.Member
 	file    *os.File // of a zip or script
+	use     *dumpfmt.InUse
 	archive *pgarchive.Archive
 
 	definitions, data, extra map[string]digested
@@ -44,6 +45,9 @@ func openSide(path string, meter Meter) (*side, error) {
 	if s.layout, err = dumpfmt.Detect(path); err != nil {
 		return nil, err
 	}
+	if s.use, err = dumpfmt.UseSource(path); err != nil {
+		return nil, err
+	}
 	switch s.layout {
 	case dumpfmt.LayoutZip:
 		s.zip, s.dump, s.file, err = openZip(path)
@@ -53,12 +57,14 @@ func openSide(path string, meter Meter) (*side, error) {
 		s.archive, err = openArchive(path, s.layout)
 	}
 	if err != nil {
+		s.close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }
 
 func (s *side) close() {
+	s.use.Close()
 	if s.file != nil {
 		_ = s.file.Close() // only read
 	}

@@ -75,6 +75,13 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return c.report, err
 	}
+	if !c.Consume { // then it is under construction, and locked
+		use, err := dumpfmt.UseSource(c.Source)
+		if err != nil {
+			return c.report, err
+		}
+		defer use.Close()
+	}
 	if layout == dumpfmt.LayoutZip && c.TargetLayout == dumpfmt.LayoutArchive {
 		c.TargetLayout = dumpfmt.LayoutFast
 	}

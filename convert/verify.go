@@ -59,6 +59,11 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	if err != nil {
 		return nil, err
 	}
+	use, err := dumpfmt.UseSource(o.Source)
+	if err != nil {
+		return nil, err
+	}
+	defer use.Close()
 	v := newVerifier(o)
 	v.report.Layout = layout.String()
 	switch layout {

@@ -24,12 +24,22 @@ func Use(path string) (*InUse, error) {
 	return &InUse{lock}, nil
 }
 
+// UseSource is Use of a backup that is to be read, wherever links on the way to it
+// lead.
+func UseSource(path string) (*InUse, error) {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	return Use(path)
+}
+
 // InUse is a folder or a file that is kept from being removed.
 type InUse struct{ lock *os.File }
 
 // Close lets it go.
 func (u *InUse) Close() {
-	if u.lock != nil {
+	if u != nil && u.lock != nil {
 		_ = u.lock.Close() // open for reading
 	}
 }

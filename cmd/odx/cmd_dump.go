@@ -25,7 +25,8 @@ func newDumpCommand(ui *ui) *cli.Command {
 			"for temporary files) and is removed piece by piece.\n\n" +
 			"   odx dump -c /etc/odoo/odoo.conf prod /backup/prod-monday --jobs 4\n" +
 			"   odx dump -c /etc/odoo/odoo.conf prod prod.zip\n" +
-			"   odx dump -c /etc/odoo/odoo.conf prod - | ssh backup 'cat > prod.zip'\n\n" + exitCodes,
+			"   odx dump -c /etc/odoo/odoo.conf prod - | ssh backup 'cat > prod.zip'\n" +
+			"   odx dump -c /etc/odoo/odoo.conf prod /backup/prod-upgrade --for-upgrade\n\n" + exitCodes,
 		Flags: join([]cli.Flag{
 			jobsFlag("that copy rows"),
 			&cli.StringFlag{Name: "engine", Usage: "what copies the rows: direct (odx itself, several at a time within a large table) or pg_dump (default: direct where it can be used)"},
@@ -38,6 +39,7 @@ func newDumpCommand(ui *ui) *cli.Command {
 			&cli.StringFlag{Name: "gc-guard-wait", Value: "15s", Usage: "stop keeping it away when another session has waited for that for this `TIME`: milliseconds, or with a unit; the files are checked at the end"},
 			&cli.BoolFlag{Name: "verify-filestore", Usage: "compare the SHA-1 of each file with its name while it is copied"},
 			&cli.StringFlag{Name: "link-dest", Usage: "hard-link files that have not changed since the `BACKUP`, a folder on the same file system made with --verify-filestore or --link-dest"},
+			&cli.BoolFlag{Name: "for-upgrade", Usage: "make a folder with what the client of upgrade.odoo.com takes with -i, without the filestore, and print the command; it is no backup"},
 			&cli.BoolFlag{Name: "strict", Usage: "fail, and leave nothing, when files are missing or damaged"},
 		}, filestoreFlags(), connectionFlags(), outputFlags(), []cli.Flag{metricsFlag()}),
 		Action: func(c *cli.Context) error {
@@ -98,8 +100,16 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 	if (o.Verify || o.LinkDest != "") && (o.Filestore == "" || toZip) {
 		return o, usagef("--verify-filestore and --link-dest are about copying a filestore into a folder")
 	}
+	if o.ForUpgrade = c.Bool("for-upgrade"); o.ForUpgrade {
+		if err := checkForUpgrade(c, toZip); err != nil {
+			return o, err
+		}
+		o.Filestore = ""
+	}
 	o.Server, o.Database, o.Finder = cn.settings, cn.database, cn.finder
-	o.Compress = c.String("compress")
+	if o.Compress = c.String("compress"); o.ForUpgrade && !c.IsSet("compress") {
+		o.Compress = upgradeCompress
+	}
 	o.ExcludeTableData = c.StringSlice("exclude-table-data")
 	o.GCGuard = !c.Bool("no-gc-guard")
 	o.Strict = c.Bool("strict")
@@ -127,6 +137,9 @@ func runDump(ctx context.Context, o dump.Options, shown string, ui *ui) (done ou
 	}
 	if err := ui.report(report, report.Losses(), func() { ui.dumpSummary(report) }); err != nil {
 		return done, err
+	}
+	if o.ForUpgrade {
+		ui.nextForUpgrade(report.Target, o.Database)
 	}
 	if report.Losses() {
 		return done, errLosses

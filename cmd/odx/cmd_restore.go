@@ -20,7 +20,12 @@ func newRestoreCommand(ui *ui) *cli.Command {
 			"click-odoo folder, a custom-format .dump or a script (.sql, .sql.gz); it is only read.\n" +
 			"DBNAME must not exist, unless --force says to replace it. Of a zip or script nothing is unpacked first: the order of rows\n" +
 			"within a table may then differ from the source's, unless --ordered keeps it.\n\n" +
-			"   odx restore /backup/prod-monday staging --neutralize -c /etc/odoo/odoo.conf\n\n" + exitCodes,
+			"   odx restore /backup/prod-monday staging --neutralize -c /etc/odoo/odoo.conf\n\n" +
+			"An upgraded database comes with its new files only. --filestore-from names the files from before,\n" +
+			"which they are merged with: a database (its filestore below the data folder), or a path with a\n" +
+			"slash in it, of a filestore folder or of a backup that is a folder. Of a dump without files in it the\n" +
+			"new ones are taken from the folder filestore beside it.\n\n" +
+			"   odx restore /backup/prod-18/upgraded.dump prod-18 --filestore-from prod -c /etc/odoo/odoo.conf\n\n" + exitCodes,
 		Flags: join([]cli.Flag{
 			jobsFlag("that load the database"),
 			&cli.BoolFlag{Name: "copy", Usage: "give the database an identity of its own, as Odoo does for a copy (default)"},
@@ -37,7 +42,10 @@ func newRestoreCommand(ui *ui) *cli.Command {
 			&cli.StringFlag{Name: "missing-roles", Value: "skip", Usage: "GRANTs, policies and user mappings of roles that the server lacks: skip (leave them out, and name them), create (make the roles, which may not log in), or fail; for a script, create and fail read it once more"},
 			&cli.BoolFlag{Name: "ordered", Usage: "keep the order of rows when restoring a zip or script: one connection for each table"},
 			&cli.BoolFlag{Name: "analyze", Value: true, Usage: "gather statistics at the end (--analyze=false leaves it to autovacuum)"},
-		}, filestoreFlags(), connectionFlags(), outputFlags()),
+		}, filestoreFlags(), []cli.Flag{
+			&cli.StringFlag{Name: "filestore-from", Category: groupFilestore, Usage: "merge the backup's files over those of `OLD`, a database or a path, which stays as it is"},
+			&cli.BoolFlag{Name: "hardlink", Category: groupFilestore, Usage: "hard-link files instead of copying them where that is one file system and their owner and mode are right: who may write them then writes the backup's too"},
+		}, connectionFlags(), outputFlags()),
 		Action: func(c *cli.Context) error {
 			ui.configure(c)
 			o, err := restoreOptions(c)
@@ -64,6 +72,13 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	}
 	if o.Filestore, err = cn.filestorePath(c, cn.database); err != nil {
 		return o, err
+	}
+	o.HardLink = c.Bool("hardlink")
+	if o.FilestoreFrom, err = cn.olderFilestore(c); err != nil {
+		return o, err
+	}
+	if o.Filestore == "" && (o.HardLink || o.FilestoreFrom != "") {
+		return o, usagef("--filestore-from and --hardlink are about restoring a filestore, which --no-filestore leaves out")
 	}
 	if c.Bool("copy") && c.Bool("move") {
 		return o, usagef("give one of --copy and --move")

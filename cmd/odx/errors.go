@@ -111,6 +111,10 @@ func hintFor(err error) string {
 		return "dump while no module is being installed or updated, or allow more --retries"
 	case errors.Is(err, dump.ErrEngine):
 		return "leave --engine and --rate out, or choose --compress gzip, zstd (level 1 to 22) or none"
+	case errors.Is(err, restore.ErrNoOlder):
+		return "name a database whose filestore is below the data folder, or a path with a slash in it (./prod): a filestore folder, or a backup that is a folder"
+	case errors.Is(err, dumpfmt.ErrInUse):
+		return "another odx removes it, or is still making it: take another backup, or wait"
 	case errors.Is(err, restore.ErrExists):
 		return "choose another name, or replace what is there with --force (--keep-old keeps it under another name)"
 	case errors.Is(err, fs.ErrExist):

@@ -137,6 +137,11 @@ func (cn *connection) filestorePath(c *cli.Context, database string) (string, er
 	if strings.ContainsAny(database, "/\x00") || !filepath.IsLocal(database) {
 		return "", usagef("database %q cannot be the name of a folder: give --filestore or --no-filestore", database)
 	}
+	return cn.belowData(c, database)
+}
+
+// belowData gives the place of a database's filestore in the data folder.
+func (cn *connection) belowData(c *cli.Context, database string) (string, error) {
 	dir := cn.conf.DataDir
 	if c.IsSet("data-dir") {
 		dir = c.String("data-dir")
@@ -146,6 +151,21 @@ func (cn *connection) filestorePath(c *cli.Context, database string) (string, er
 		dir = defaultDataDir(os.Getenv, home)
 	}
 	return filepath.Abs(filepath.Join(dir, "filestore", database))
+}
+
+// olderFilestore gives the folder that --filestore-from names: what has a slash
+// is a path, anything else a database.
+func (cn *connection) olderFilestore(c *cli.Context) (string, error) {
+	switch from := c.String("filestore-from"); {
+	case !c.IsSet("filestore-from"):
+		return "", nil
+	case strings.ContainsRune(from, '/'):
+		return filepath.Abs(from)
+	case !filepath.IsLocal(from) || from == ".":
+		return "", usagef("--filestore-from %q: give the name of a database, or a path with a slash in it", from)
+	default:
+		return cn.belowData(c, from)
+	}
 }
 
 // waitTime reads a flag like --lock-wait-timeout: milliseconds, as pg_dump takes

@@ -65,11 +65,21 @@ func (u *ui) restoreSummary(r *restore.Report) {
 		u.neutralizeSummary(n)
 	}
 	if f := r.Files; f != nil {
-		u.say("     filestore  %d files, %s in %s, in %s", f.Files, bytesText(f.Bytes), seconds(r.Seconds.Filestore), r.Filestore)
+		u.filesSummary(f, r)
 		u.lossSummary(f.Named, f.Missing, f.Damaged, f.Unread, f.Lost)
 	}
 	if x := r.Replaced; x != nil && x.Database {
 		u.say("     replaced   the old database; the name was closed to connections for %s", seconds(x.Closed))
+	}
+}
+
+func (u *ui) filesSummary(f *restore.FilesReport, r *restore.Report) {
+	u.say("     filestore  %d files, %s in %s, in %s", f.Files, bytesText(f.Bytes), seconds(r.Seconds.Filestore), r.Filestore)
+	if f.Linked > 0 {
+		u.say("                %d are hard links, %d copies", f.Linked, f.Files-f.Linked)
+	}
+	if m := f.Merged; m != nil {
+		u.say("     merged     %d files of the backup, %d of %s; both had %d", m.Backup, m.Older, m.From, m.Same+m.Differ)
 	}
 }
 

@@ -46,6 +46,11 @@ type Options struct {
 	Verify   bool
 	LinkDest string
 
+	// ForUpgrade makes a folder with nothing but the archive, as UpgradeDump, for the
+	// client of upgrade.odoo.com: neither manifest nor record, so that it does not
+	// pass for a backup. It goes with no Filestore and no Pack.
+	ForUpgrade bool
+
 	// Pack, if not nil, makes something else of the backup, at Target: the folder
 	// is removed in the end, and the filestore is not copied into it.
 	Pack func(context.Context, Packing) error
@@ -56,6 +61,10 @@ type Options struct {
 	Progress *parallel.Progress // may be nil
 	Warn     func(string)       // called with each warning as it arises; may be nil
 }
+
+// UpgradeDump is the archive's name in the folder made with Options.ForUpgrade. The
+// client puts the answer and its files beside what it was given.
+const UpgradeDump = "origin.dump"
 
 // ErrFilesMissing is returned in strict mode when files that the snapshot
 // names are missing or damaged. Otherwise they are in the report.
@@ -177,8 +186,10 @@ func (r *run) commit() error {
 		return err
 	}
 	r.Progress.SetPhase("writing to disk")
-	if err := r.writeRecord(); err != nil {
-		return err
+	if !r.ForUpgrade {
+		if err := r.writeRecord(); err != nil {
+			return err
+		}
 	}
 	if err := r.dir.Commit(); err != nil {
 		return fmt.Errorf("put the backup in place: %w", err)
@@ -285,8 +296,14 @@ func (r *Report) Losses() bool {
 
 // application names this run's sessions, pg_dump's workers included.
 func (r *run) application() string { return fmt.Sprintf("odx dump %d", os.Getpid()) }
-func (r *run) archiveDir() string  { return filepath.Join(r.dir.Path(), dumpfmt.ArchiveDir) }
 func (r *run) storeDir() string    { return filepath.Join(r.dir.Path(), dumpfmt.FilestoreDir) }
+
+func (r *run) archiveDir() string {
+	if r.ForUpgrade {
+		return filepath.Join(r.dir.Path(), UpgradeDump)
+	}
+	return filepath.Join(r.dir.Path(), dumpfmt.ArchiveDir)
+}
 
 func (r *run) step(name string) {
 	if r.hook != nil {

@@ -20,6 +20,9 @@ func (r *run) clearArchive() error {
 }
 
 func (r *run) writeManifest(info odoo.Info, version int) error {
+	if r.ForUpgrade {
+		return nil
+	}
 	m := odoo.Manifest(info, r.record.Database.Name, version)
 	return writeFile(filepath.Join(r.dir.Path(), dumpfmt.ManifestFile), m.Encode())
 }

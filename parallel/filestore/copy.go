@@ -63,7 +63,12 @@ type copier struct {
 	plain    atomic.Bool // copy_file_range does not work here
 	problems firsts[Problem]
 
+	cannotLink atomic.Bool // the target is on another file system
+	unlinked   firsts[Problem]
+	differing  firsts[string]
+
 	files, bytes, folders, linked, present, vanished, changed, unread, skipped atomic.Int64
+	hardLinked, notLinked, same, differ                                        atomic.Int64
 }
 
 // batch is some files of one folder.
@@ -78,14 +83,17 @@ func setup(o Options) *copier {
 		o.Counters = &Counters{}
 	}
 	if o.Permissions == nil {
-		o.Permissions = &Permissions{UID: -1, GID: -1}
+		o.Permissions = alone
 	}
 	if o.MaxNames == 0 {
 		o.MaxNames = DefaultMaxNames
 	}
 	c := &copier{Options: o, work: make(chan batch, max(o.Jobs, 1))}
 	c.problems.n = o.MaxNames
-	c.problems.compare = func(a, b Problem) int { return cmp.Compare(a.Path, b.Path) }
+	byPath := func(a, b Problem) int { return cmp.Compare(a.Path, b.Path) }
+	c.problems.compare = byPath
+	c.unlinked.n, c.unlinked.compare = 1, byPath
+	c.differing.n, c.differing.compare = o.MaxNames, cmp.Compare[string]
 	return c
 }
 
@@ -189,6 +197,8 @@ func (c *copier) result() Result {
 		Files: c.files.Load(), Bytes: c.bytes.Load(), Folders: c.folders.Load(), Links: c.linked.Load(),
 		Present: c.present.Load(), Vanished: c.vanished.Load(), Changed: c.changed.Load(),
 		Unread: c.unread.Load(), Skipped: c.skipped.Load(), Problems: c.problems.list(),
+		HardLinked: c.hardLinked.Load(), NotLinked: c.notLinked.Load(), WhyNotLinked: c.unlinked.list(),
+		Same: c.same.Load(), Differ: c.differ.Load(), Differing: c.differing.list(),
 	}
 }
 

@@ -171,7 +171,7 @@ func TestCopy_Changing(t *testing.T) {
 	for name, size := range map[string]int64{"grows": 2000, "shrinks": 500} {
 		in, m, err := root.src.open(name)
 		must(t, err)
-		out, _, err := w.create(root.dst, name, m)
+		out, _, err := w.create(t.Context(), root, name, in, m)
 		must(t, err, os.Truncate(filepath.Join(source, name), size))
 		got, err := w.fill(t.Context(), root, name, in, out, m)
 		must(t, err, in.close())

@@ -23,6 +23,9 @@
 // target, so that only what is new is copied. A Verification takes the SHA-1 of
 // what is copied; the content then passes through a buffer.
 //
+// HardLink and Merge let Copy lay a tree into a target that has files already:
+// the answer of an upgrade, say, and then the filestore from before it.
+//
 // Check reads the list of attachments, one row at a time, and looks every file
 // up in the copy.
 //

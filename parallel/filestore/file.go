@@ -13,6 +13,7 @@ type worker struct {
 	*copier
 	buf []byte    // made when it is needed
 	sum hash.Hash // of the file being copied; nil if nobody wants it
+	why error     // the file being copied was not linked; nil if it was not to be
 }
 
 // readError is an error of the source. It ends the copy of that file only.
@@ -36,6 +37,11 @@ func (w *worker) file(ctx context.Context, p *pair, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if w.why = nil; w.HardLink {
+		if linked, err := w.hardLink(p, name); linked || err != nil {
+			return err
+		}
+	}
 	in, m, err := p.src.open(name)
 	if err != nil {
 		w.missed(filepath.Join(p.src.path, name), err)
@@ -46,46 +52,82 @@ func (w *worker) file(ctx context.Context, p *pair, name string) error {
 		w.skip(filepath.Join(p.src.path, name), ErrNotFile)
 		return nil
 	}
-	out, present, err := w.create(p.dst, name, m)
-	if err != nil {
-		return err
+	size, err := w.take(ctx, p, name, in, m)
+	if missing := (readError{}); errors.As(err, &missing) {
+		w.missed(filepath.Join(p.src.path, name), missing.error)
+		return nil
 	}
-	size := m.size
-	if present {
+	if err == nil && size >= 0 {
+		w.counted(size)
+	}
+	return err
+}
+
+// take copies an open file, unless the target has it, and gives its size: -1 if
+// it does not count. It is a readError that the file is not there because it
+// could not be read.
+func (w *worker) take(ctx context.Context, p *pair, name string, in file, m meta) (size int64, err error) {
+	out, is, err := w.create(ctx, p, name, in, m)
+	switch {
+	case err != nil || is == isOther:
+		return -1, err
+	case is == isPresent:
 		w.present.Add(1)
-		w.Counters.Bytes.Add(size)
-	} else if size, err = w.fill(ctx, p, name, in, out, m); err != nil {
-		if missing := (readError{}); errors.As(err, &missing) {
-			w.missed(filepath.Join(p.src.path, name), missing.error)
-			return p.dst.remove(name)
-		}
-		return err
+		w.Counters.Bytes.Add(m.size)
+		return m.size, nil
 	}
+	if size, err = w.fill(ctx, p, name, in, out, m); err != nil {
+		if errors.As(err, &readError{}) {
+			if gone := p.dst.remove(name); gone != nil {
+				return -1, gone
+			}
+		}
+		return -1, err
+	}
+	w.noteNotLinked(p, name)
+	return size, nil
+}
+
+// counted counts a file of the copy.
+func (w *worker) counted(size int64) {
 	w.files.Add(1)
 	w.bytes.Add(size)
 	w.Counters.Files.Add(1)
-	return nil
 }
+
+// origin is where a file of the target comes from.
+type origin uint8
+
+const (
+	isNew     origin = iota // it is to be copied now
+	isPresent               // an earlier attempt has copied it
+	isOther                 // it was there, and stays; see Options.Merge
+)
 
 // create makes the file of the copy, unless an earlier attempt has copied it:
 // its time is set last. A file that it had begun is made anew.
-func (w *worker) create(dst *folder, name string, m meta) (out file, present bool, err error) {
-	out, err = dst.create(name)
+func (w *worker) create(ctx context.Context, p *pair, name string, in file, m meta) (out file, is origin, err error) {
+	out, err = p.dst.create(name)
 	if !errors.Is(err, fs.ErrExist) {
-		return out, false, err
+		return out, isNew, err
 	}
-	have, err := dst.stat(name)
+	have, err := p.dst.stat(name)
 	if err != nil {
-		return file{}, false, err
+		return file{}, isNew, err
 	}
 	if have.kind == kindFile && have.size == m.size && have.mtime.Equal(m.mtime) {
-		return file{}, true, nil
+		return file{}, isPresent, nil
 	}
-	if err := dst.remove(name); err != nil {
-		return file{}, false, err
+	if w.Merge {
+		if stays, err := w.stays(ctx, p, name, in, have); stays || err != nil {
+			return file{}, isOther, err
+		}
 	}
-	out, err = dst.create(name)
-	return out, false, err
+	if err := p.dst.remove(name); err != nil {
+		return file{}, isNew, err
+	}
+	out, err = p.dst.create(name)
+	return out, isNew, err
 }
 
 // fill copies the content into the new file and gives it its owner, mode and

@@ -37,7 +37,8 @@ type meta struct {
 	size  int64
 	mtime time.Time
 
-	private bool // has the owner and mode that a file of a copy has by itself
+	uid, gid int         // -1 where there is no such thing
+	mode     fs.FileMode // permission bits; what is setuid, setgid or sticky has more
 }
 
 // fail wraps the error of an operation on something in the folder; an empty

@@ -120,7 +120,7 @@ func (d *folder) stat(name string) (meta, error) {
 
 func metaOf(st *unix.Stat_t) meta {
 	m := meta{kind: kindOther, size: st.Size, mtime: time.Unix(st.Mtim.Unix())}
-	m.private = st.Mode&0o7777 == 0o600 && int(st.Uid) == unix.Geteuid()
+	m.uid, m.gid, m.mode = int(st.Uid), int(st.Gid), fs.FileMode(st.Mode&0o7777)
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		m.kind = kindFile
@@ -228,6 +228,12 @@ func (f file) stat() (meta, error) {
 		return meta{}, err
 	}
 	return metaOf(&st), nil
+}
+
+// rewind goes back to the start.
+func (f file) rewind() error {
+	_, err := unix.Seek(f.fd, 0, unix.SEEK_SET)
+	return err
 }
 
 // read gives 0 at the end of the file.

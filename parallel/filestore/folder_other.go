@@ -84,12 +84,9 @@ func (d *folder) stat(name string) (meta, error) {
 }
 
 func metaOf(info fs.FileInfo) meta {
-	return meta{kind: kindOf(info.Mode()), size: info.Size(), mtime: info.ModTime(), private: info.Mode() == 0o600 && isOwn(info)}
-}
-
-func isOwn(info fs.FileInfo) bool {
-	uid, _ := ownerOf(info)
-	return uid == os.Geteuid()
+	m := meta{kind: kindOf(info.Mode()), size: info.Size(), mtime: info.ModTime(), mode: info.Mode() &^ fs.ModeType}
+	m.uid, m.gid = ownerOf(info)
+	return m
 }
 
 // mtime is the folder's own.
@@ -200,6 +197,12 @@ func (f file) stat() (meta, error) {
 		return meta{}, bare(err)
 	}
 	return metaOf(info), nil
+}
+
+// rewind goes back to the start.
+func (f file) rewind() error {
+	_, err := f.f.Seek(0, io.SeekStart)
+	return bare(err)
 }
 
 // read gives 0 at the end of the file.

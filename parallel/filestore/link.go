@@ -96,7 +96,7 @@ func (l *linker) file(a attachment) error {
 		return err
 	}
 	was, err := l.from.stat(name)
-	if err != nil || was.kind != kindFile || !was.private {
+	if err != nil || was.kind != kindFile || !alone.suit(was) {
 		return nil // Copy reports what cannot be read
 	}
 	is, err := l.src.stat(name)

@@ -31,8 +31,18 @@ type Options struct {
 	// copied by the system.
 	Verification *Verification
 
+	// HardLink gives files a second name in the target instead of copying them,
+	// where that is the same file system and they have the owner and mode in
+	// Permissions already: all names of a file share those.
+	HardLink bool
+
+	// Merge says that the target holds files of something else, which stay where
+	// the source has others at their paths. Only of two that both bear a SHA-1 as
+	// name it is the one that has that SHA-1.
+	Merge bool
+
 	Counters *Counters // may be nil
-	MaxNames int       // length of Result.Problems; 0: DefaultMaxNames
+	MaxNames int       // length of Result.Problems and of Differing; 0: DefaultMaxNames
 }
 
 // Counters grow while Copy works; any goroutine may read them.
@@ -54,6 +64,14 @@ type Result struct {
 
 	Unread  int64 // files and folders that could not be read, and are not in the copy
 	Skipped int64 // links that lead out of the tree, sockets, FIFOs and devices
+
+	HardLinked   int64     // of Files: second names, see Options.HardLink
+	NotLinked    int64     // of Files: copied, though they were to be linked
+	WhyNotLinked []Problem // of NotLinked: the first by path
+
+	Same      int64    // the target had that file of the same content; not in Files
+	Differ    int64    // the target had a file of other content
+	Differing []string // of Differ: their paths in the tree, the first, at most MaxNames
 
 	Problems []Problem // Unread and Skipped: the first by path, at most MaxNames
 }

@@ -16,6 +16,36 @@ type Permissions struct {
 	DirMode  fs.FileMode // permission bits, setgid and sticky bit; 0: 0700
 }
 
+// alone is what files and folders have without Permissions.
+var alone = &Permissions{UID: -1, GID: -1}
+
+func (p *Permissions) String() string {
+	uid, gid := p.UID, "any"
+	if uid < 0 {
+		uid = os.Geteuid()
+	}
+	if p.GID >= 0 {
+		gid = fmt.Sprint(p.GID)
+	}
+	return fmt.Sprintf("%d:%s and %04o", uid, gid, p.fileMode())
+}
+
+func (p *Permissions) fileMode() fs.FileMode {
+	if p.FileMode == 0 {
+		return 0o600
+	}
+	return p.FileMode
+}
+
+// suit tells whether a file has the owner and mode that p would give it.
+func (p *Permissions) suit(m meta) bool {
+	uid := p.UID
+	if uid < 0 {
+		uid = os.Geteuid()
+	}
+	return m.uid == uid && (p.GID < 0 || m.gid == p.GID) && m.mode == p.fileMode()
+}
+
 // OwnerOf reads owner and modes from the folder at path or, where that does
 // not exist, from the nearest folder above it that does. Files get the
 // folder's mode without the x bits. On Windows the owner is unknown (-1).

@@ -110,6 +110,10 @@ func (c *copier) link(p *pair, name string) error {
 		return nil
 	}
 	err = p.dst.symlink(target, name)
+	if errors.Is(err, fs.ErrExist) && c.Merge {
+		c.differs(p.join(name))
+		return nil
+	}
 	if errors.Is(err, fs.ErrExist) {
 		if err = p.dst.remove(name); err == nil {
 			err = p.dst.symlink(target, name)

@@ -19,7 +19,7 @@ const ownSessions = 3
 func Check(ctx context.Context, o Options) (findings []doctor.Finding, err error) {
 	r := &run{Options: o}
 	r.Progress, r.Jobs = &parallel.Progress{}, max(r.Jobs, 1)
-	r.source, err = openSource(r.Source, r.Filestore != "")
+	r.source, err = openSource(&r.Options)
 	defer r.source.close()
 	if err != nil {
 		return nil, err
@@ -85,9 +85,20 @@ func (r *run) examineDisks(ctx context.Context, admin *server.Session) (list []d
 	return append(list, found...), err
 }
 
+// Of files that may be linked nothing is known.
 func (r *run) filestoreNeed(parent string) doctor.Need {
+	need := r.backupFilesNeed(parent)
+	if r.source.older != "" && !r.HardLink {
+		files, bytes := doctor.EstimateFilestore(r.source.older)
+		need.Files, need.Likely = need.Files+files/2, max(need.Likely, need.Least)+bytes
+	}
+	return need
+}
+
+func (r *run) backupFilesNeed(parent string) doctor.Need {
 	need := doctor.Need{What: "the filestore", Dir: parent}
 	switch {
+	case r.HardLink && r.source.filestore != "":
 	case r.source.script != nil && r.source.script.zip != nil:
 		for _, x := range r.source.script.filestore() {
 			need.Files, need.Least = need.Files+1, need.Least+x.Member.Length

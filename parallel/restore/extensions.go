@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -37,7 +38,11 @@ func (r *run) createExtensions(ctx context.Context, s *server.Session, p *plan) 
 			sql += " WITH SCHEMA " + quote(x.schema)
 		}
 		if err := s.Exec(ctx, sql); err != nil {
-			return &ExtensionError{Name: x.name, Err: err}
+			if server.SQLState(err) != "42501" || r.needs(x) {
+				return &ExtensionError{Name: x.name, Err: err}
+			}
+			p.refused = append(p.refused, x.name)
+			continue
 		}
 		if x.comment == "" {
 			continue
@@ -49,6 +54,31 @@ func (r *run) createExtensions(ctx context.Context, s *server.Session, p *plan) 
 		}
 	}
 	return r.makeUnaccentImmutable(ctx, s, p)
+}
+
+// needs tells whether anything in the dump depends on an extension. Tables of
+// contents by pg_dump say so; of a script nobody knows.
+func (r *run) needs(x extension) bool {
+	if c := r.source.script; c != nil && c.places == nil {
+		return true
+	}
+	for i := range r.source.toc.Entries {
+		e := &r.source.toc.Entries[i]
+		if e.Desc != "COMMENT" && slices.Contains(e.Dependencies, x.id) {
+			return true
+		}
+	}
+	return false
+}
+
+// notAllowed is why an extension is left out that nothing in the dump needs.
+const notAllowed = "the role may not create it, and nothing in the dump depends on it"
+
+// leaveRefused names the extensions that could not be made.
+func (r *run) leaveRefused(p *plan) {
+	for _, name := range p.refused {
+		r.report.LeftOut = append(r.report.LeftOut, Omission{Entry: "EXTENSION " + name, Reason: notAllowed})
+	}
 }
 
 // makeUnaccentImmutable does what Odoo does after it creates unaccent, and

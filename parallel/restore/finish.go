@@ -2,16 +2,12 @@ package restore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"odx/dumpfmt/odoozip"
-	"odx/parallel"
 	"odx/parallel/filestore"
 	"odx/parallel/odoo"
 	"odx/parallel/server"
@@ -118,62 +114,6 @@ func (r *run) addOdoosOwn(ctx context.Context, info odoo.Info) error {
 		}
 		return nil
 	})
-}
-
-// copyFilestore copies the backup's filestore beside its final place.
-func (r *run) copyFilestore(ctx context.Context) error {
-	counters := &filestore.Counters{}
-	show := func() { r.Progress.Files.Set(counters.Bytes.Load(), counters.Files.Load()) }
-	if r.source.filestore != "" && r.source.record != nil && r.source.record.Filestore != nil {
-		r.Progress.Files.SetTotal(r.source.record.Filestore.Bytes)
-	}
-	stop := parallel.Every(ctx, time.Second/4, show)
-	defer func() { stop(); show() }()
-	if r.source.filestore == "" {
-		return r.extractFilestore(ctx, counters)
-	}
-	result, err := filestore.Copy(ctx, filestore.Options{
-		Source: r.source.filestore, Target: r.files.Path(), Jobs: r.Jobs, Counters: counters, Permissions: &r.give,
-	})
-	if err != nil {
-		return fmt.Errorf("copy the filestore: %w", err)
-	}
-	r.report.Filestore = r.Filestore
-	r.report.Files = &FilesReport{Files: result.Files, Bytes: result.Bytes, Unread: result.Unread}
-	for _, p := range result.Problems {
-		if p.Skipped() {
-			r.warn("left out of the filestore: %s", p)
-		} else {
-			r.report.Files.Lost = append(r.report.Files.Lost, p.String())
-		}
-	}
-	return nil
-}
-
-// extractFilestore writes the filestore of a zip beside its final place.
-func (r *run) extractFilestore(ctx context.Context, counters *filestore.Counters) error {
-	list, total := r.source.script.filestore(), int64(0)
-	for _, x := range list {
-		total += x.Member.Length
-	}
-	r.Progress.Files.SetTotal(total)
-	dir, err := os.Open(r.files.Path())
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(r.give.Give(dir, true), dir.Close()); err != nil {
-		return fmt.Errorf("give the filestore to its owner: %w", err)
-	}
-	err = odoozip.Extract(ctx, r.source.script.zip, r.files.Path(), list, odoozip.ExtractOptions{
-		Jobs: r.Jobs, Give: r.give.Give,
-		Done: func(m *odoozip.Member) { counters.Files.Add(1); counters.Bytes.Add(m.Length) },
-	})
-	if err != nil {
-		return err
-	}
-	r.report.Filestore = r.Filestore
-	r.report.Files = &FilesReport{Files: counters.Files.Load(), Bytes: counters.Bytes.Load()}
-	return nil
 }
 
 // checkFiles compares the attachments of the new database with the copied

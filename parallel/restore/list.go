@@ -13,6 +13,7 @@ import (
 
 // extension is one that the archive creates.
 type extension struct {
+	id      pgarchive.DumpID
 	name    string
 	schema  string
 	comment string // COMMENT ON EXTENSION statement; "" if none
@@ -22,6 +23,7 @@ type extension struct {
 // the owner may not.
 type plan struct {
 	extensions []extension
+	refused    []string                  // of extensions: names of those that the server did not let the role make
 	schemas    []string                  // to be made before the extensions in them
 	left       map[pgarchive.DumpID]bool // entries that pg_restore does not get
 	publicACL  bool                      // the archive has grants of its own on schema public
@@ -40,7 +42,7 @@ func makePlan(toc *pgarchive.TOC) plan {
 		switch {
 		case e.Desc == "EXTENSION":
 			p.left[e.ID] = true
-			x := extension{name: e.Tag, schema: schemaOf(e.Defn.String)}
+			x := extension{id: e.ID, name: e.Tag, schema: schemaOf(e.Defn.String)}
 			inSchema[x.schema] = true
 			p.extensions = append(p.extensions, x)
 		case e.Desc == "COMMENT" && strings.HasPrefix(e.Tag, "EXTENSION "):

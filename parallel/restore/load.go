@@ -94,6 +94,7 @@ func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error 
 	toc := r.source.toc
 	mappingsNeedServers(toc)
 	r.report.LeftOut = nil // a script is planned twice
+	r.leaveRefused(p)
 	if r.NoPrivileges {
 		p.leavePrivileges(toc)
 	}

@@ -21,15 +21,20 @@ import (
 
 // Options say what is restored, and where to.
 type Options struct {
-	Server     server.Settings
-	Maint      string   // database to connect to while the new one is made
-	Source     string   // path of the backup, which is only read
-	Database   string   // the database to be made; must not exist, but for Force
-	Filestore  string   // its filestore folder, to be made; "" leaves the files out
-	Owner      string   // role that is to own it; "" is that of the database it replaces, or the connecting role
-	Environ    []string // environment for pg_restore, before the connection's own
-	Finder     pgtool.Finder
-	OdxVersion string
+	Server    server.Settings
+	Maint     string // database to connect to while the new one is made
+	Source    string // path of the backup, which is only read
+	Database  string // the database to be made; must not exist, but for Force
+	Filestore string // its filestore folder, to be made; "" leaves the files out
+	// FilestoreFrom has the files from before an upgrade: a filestore folder, or a
+	// backup that is a folder; "" for none. The source's files are merged over
+	// them. It is only read. HardLink links files of folders where it can.
+	FilestoreFrom string
+	HardLink      bool
+	Owner         string   // role that is to own it; "" is that of the database it replaces, or the connecting role
+	Environ       []string // environment for pg_restore, before the connection's own
+	Finder        pgtool.Finder
+	OdxVersion    string
 
 	Force   bool // replace a database and a filestore folder of these names
 	KeepOld bool // with Force: keep what is replaced, under another name
@@ -85,6 +90,9 @@ type FilesReport struct {
 	Damaged int64    `json:"damaged"`          // of those, of another size than file_size
 	Unread  int64    `json:"unread,omitempty"` // files and folders of the backup that could not be read
 	Lost    []string `json:"lost,omitempty"`
+
+	Linked int64         `json:"linked"`           // of Files: hard links to the backup's, or to the older ones
+	Merged *MergedReport `json:"merged,omitempty"` // with Options.FilestoreFrom
 }
 
 // Seconds are the durations of a restore's parts. Filestore overlaps.
@@ -152,7 +160,7 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 		r.Progress = &parallel.Progress{}
 	}
 	r.Jobs = max(r.Jobs, 1)
-	r.source, err = openSource(r.Source, r.Filestore != "")
+	r.source, err = openSource(&r.Options)
 	defer r.source.close()
 	if err != nil {
 		return nil, err

@@ -27,47 +27,77 @@ type source struct {
 	record    *dumpfmt.Record    // nil where there is no odx.json
 	manifest  *dumpfmt.Manifest
 	filestore string // folder; "" where the backup has none
+	older     string // folder of Options.FilestoreFrom's files; "" for none
+
+	uses []*dumpfmt.InUse // keep backups from being removed
 }
 
-// openSource finds out what lies at path, with or without the filestore.
-func openSource(path string, files bool) (*source, error) {
-	layout, err := dumpfmt.Detect(path)
-	if err != nil {
-		return nil, err
+// openSource finds out what lies at the source's path and, unless the files are
+// left out, at that of the older files. On an error too, the caller closes it.
+func openSource(o *Options) (s *source, err error) {
+	s = &source{path: o.Source, dump: o.Source}
+	if s.layout, err = dumpfmt.Detect(s.path); err != nil {
+		return s, err
 	}
-	s := &source{path: path, layout: layout, dump: path}
-	switch layout {
+	if err := s.use(s.path); err != nil {
+		return s, err
+	}
+	files := o.Filestore != ""
+	if err := s.open(files); err != nil {
+		return s, err
+	}
+	if files && o.FilestoreFrom != "" {
+		return s, s.findOlder(o.FilestoreFrom)
+	}
+	return s, nil
+}
+
+// open opens what has been detected.
+func (s *source) open(files bool) (err error) {
+	switch s.layout {
 	case dumpfmt.LayoutFast:
-		s.dump = filepath.Join(path, dumpfmt.ArchiveDir)
+		s.dump = filepath.Join(s.path, dumpfmt.ArchiveDir)
 	case dumpfmt.LayoutClickOdoo:
-		s.dump = filepath.Join(path, dumpfmt.ClickOdooDump)
+		s.dump = filepath.Join(s.path, dumpfmt.ClickOdooDump)
 	case dumpfmt.LayoutArchive, dumpfmt.LayoutCustom:
 	case dumpfmt.LayoutZip, dumpfmt.LayoutScript, dumpfmt.LayoutPackedScript:
-		return s, s.openScript()
+		return s.openScript()
 	default:
-		return nil, fmt.Errorf("%s: restoring a %s is %w", path, layout, dumpfmt.ErrUnsupported)
+		return fmt.Errorf("%s: restoring a %s is %w", s.path, s.layout, dumpfmt.ErrUnsupported)
 	}
-	if layout == dumpfmt.LayoutFast || layout == dumpfmt.LayoutClickOdoo {
+	if s.layout == dumpfmt.LayoutFast || s.layout == dumpfmt.LayoutClickOdoo {
 		if err := s.readBeside(); err != nil {
-			return nil, err
+			return err
 		}
 		if files {
 			if err := s.findFilestore(); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
 	if s.archive, err = pgarchive.Open(s.dump); err != nil {
-		return nil, err
+		return err
 	}
 	s.toc = s.archive.TOC
-	return s, nil
+	return nil
+}
+
+// use keeps a backup from being removed while it is read.
+func (s *source) use(path string) error {
+	u, err := dumpfmt.UseSource(path)
+	if err == nil {
+		s.uses = append(s.uses, u)
+	}
+	return err
 }
 
 // close closes what is open.
 func (s *source) close() {
-	if s != nil && s.script != nil {
+	if s.script != nil {
 		s.script.close()
+	}
+	for _, u := range s.uses {
+		u.Close()
 	}
 }
 
@@ -81,7 +111,7 @@ func (s *source) needsMajor() int {
 
 // hasFilestore tells whether the backup has files of a filestore.
 func (s *source) hasFilestore() bool {
-	return s.filestore != "" || s.script != nil && s.script.hasFilestore()
+	return s.filestore != "" || s.older != "" || s.script != nil && s.script.hasFilestore()
 }
 
 // readBeside reads what lies beside the archive.
