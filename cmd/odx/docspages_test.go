@@ -89,7 +89,7 @@ func TestDocs_Upgrades(t *testing.T) {
 	if got := strings.NewReplacer(" production ", " test ", "prod-production", "prod-upgrade").Replace(client[1]); got != client[0] {
 		t.Errorf("the client's command lines differ: %q, %q", client[0], client[1])
 	}
-	u := s.platform(t, s.at("backup/prod-upgrade"))
+	u := s.platform(t, s.at("backup/prod-upgrade"), "prod")
 	s.run(sh[1])
 	s.wantUpgraded("prod-test", u)
 	monday := s.at("backup/prod-monday")
@@ -100,7 +100,7 @@ func TestDocs_Upgrades(t *testing.T) {
 	s.run(sh[2])
 	s.wantUpgraded("prod-zip", u)
 	s.run(sh[3])
-	u = s.platform(t, s.at("backup/prod-production"))
+	u = s.platform(t, s.at("backup/prod-production"), "prod")
 	told := s.run(sh[4])
 	s.wantUpgraded("prod", u)
 	kept := regexp.MustCompile(`prod-old-[0-9-]+`).FindString(told)

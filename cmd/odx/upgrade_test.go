@@ -150,19 +150,19 @@ func makeUpgraded(t *testing.T, w *world) *upgrade {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "sent")
 	w.odx(t, "dump", smallDB, dir, "--data-dir", w.data, "--for-upgrade").want(t, exitOK)
-	return w.platform(t, dir)
+	return w.platform(t, dir, smallDB)
 }
 
-// platform does what upgrade.odoo.com does with the small database: it restores what
-// was sent, changes it and sends it back, with the new files only.
-func (w *world) platform(t *testing.T, dir string) *upgrade {
+// platform does what upgrade.odoo.com does with the small database, or a copy of it: it
+// restores what was sent, changes it and sends it back, with the new files only.
+func (w *world) platform(t *testing.T, dir, source string) *upgrade {
 	t.Helper()
 	u := &upgrade{dir: dir, files: map[string]string{}, filestore: map[string]string{}}
 	w.drop(t, "platform")
-	w.exec(t, "postgres", "DROP DATABASE IF EXISTS platform")
+	w.exec(t, "postgres", "DROP DATABASE IF EXISTS platform WITH (FORCE)")
 	w.exec(t, "postgres", "CREATE DATABASE platform TEMPLATE template0 LC_COLLATE 'C'")
 	w.tool(t, "pg_restore", "--no-owner", "--format", "d", filepath.Join(u.dir, "origin.dump"), "--dbname", w.DSN("platform"), "--jobs", "4")
-	w.wantSame(t, smallDB, "platform")
+	w.wantSame(t, source, "platform")
 	u.filestore = contents(t, w.filestore(smallDB))
 	old := slices.Sorted(maps.Keys(u.filestore))
 	rel := old[slices.IndexFunc(old, func(rel string) bool { return !strings.HasPrefix(rel, "checklist/") })]
@@ -245,70 +245,6 @@ func closeAll(t *testing.T, list ...io.Closer) {
 	}
 }
 
-// contents reads all files of a folder, by their paths in it.
-func contents(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	found := map[string]string{}
-	err := fs.WalkDir(os.DirFS(dir), ".", func(rel string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		text, err := os.ReadFile(filepath.Join(dir, rel))
-		found[rel] = string(text)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
-func wantContents(t *testing.T, dir string, want map[string]string) {
-	t.Helper()
-	got := contents(t, dir)
-	for rel, text := range want {
-		if is, ok := got[rel]; !ok || is != text {
-			t.Errorf("%s: there is %t, %d bytes, want %d", rel, ok, len(is), len(text))
-		}
-	}
-	if len(got) != len(want) {
-		t.Errorf("%d files, want %d", len(got), len(want))
-	}
-}
-
-// describeTree gives mode, owner's inode, time and content of all in a folder.
-func describeTree(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	found := map[string]string{}
-	err := fs.WalkDir(os.DirFS(dir), ".", func(rel string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		found[rel] = fmt.Sprint(info.Mode(), info.Size(), info.ModTime().UnixNano())
-		if info.Mode().IsRegular() {
-			text, err := os.ReadFile(filepath.Join(dir, rel))
-			found[rel] += fmt.Sprintf(" %x", sha1.Sum(text))
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
-func wantSameTree(t *testing.T, dir string, before map[string]string) {
-	t.Helper()
-	if !maps.Equal(describeTree(t, dir), before) {
-		t.Errorf("%s was altered", dir)
-	}
-}
-
 // TestRestore_HardLink links a backup's files where they have the owner and mode
 // that the data folder gives, and copies them otherwise. The backup is whole after
 // Odoo has deleted files, and after the database is gone.
@@ -352,19 +288,4 @@ func TestRestore_HardLink(t *testing.T) {
 	}
 	wantSameTree(t, filepath.Join(backup, "filestore"), before)
 	w.odx(t, "verify", backup).want(t, exitOK)
-}
-
-// sharedFiles counts the files that two folders share.
-func sharedFiles(t *testing.T, a, b string) (n int64) {
-	t.Helper()
-	for rel := range contents(t, a) {
-		one, err := os.Lstat(filepath.Join(a, rel))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if two, err := os.Lstat(filepath.Join(b, rel)); err == nil && os.SameFile(one, two) {
-			n++
-		}
-	}
-	return n
 }

@@ -20,6 +20,8 @@
 // is checked. Both sessions are watched; the guard is given up in time when
 // somebody queues behind it, because writers queue behind that somebody.
 //
+// Options.ForUpgrade makes the database's part alone, for upgrade.odoo.com.
+//
 // # Engines
 //
 // With EnginePgDump a parallel pg_dump does all of step 4 for the database. With

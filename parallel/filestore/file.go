@@ -71,6 +71,9 @@ func (w *worker) take(ctx context.Context, p *pair, name string, in file, m meta
 	switch {
 	case err != nil || is == isOther:
 		return -1, err
+	case is == isPresent && w.Merge: // whoever put it there
+		w.same.Add(1)
+		return -1, nil
 	case is == isPresent:
 		w.present.Add(1)
 		w.Counters.Bytes.Add(m.size)

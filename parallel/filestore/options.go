@@ -69,8 +69,8 @@ type Result struct {
 	NotLinked    int64     // of Files: copied, though they were to be linked
 	WhyNotLinked []Problem // of NotLinked: the first by path
 
-	Same      int64    // the target had that file of the same content; not in Files
-	Differ    int64    // the target had a file of other content
+	Same      int64    // when merging: the target had the file, of the same content; not in Files
+	Differ    int64    // when merging: the target had a file of other content
 	Differing []string // of Differ: their paths in the tree, the first, at most MaxNames
 
 	Problems []Problem // Unread and Skipped: the first by path, at most MaxNames

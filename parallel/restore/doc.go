@@ -12,6 +12,10 @@
 // same transaction, and the old filestore moved aside just before its commit,
 // see replaced.
 //
+// With Options.FilestoreFrom the backup has new files only, as an upgraded database
+// comes: they are put in place first, and then the older ones that they lack. What
+// is read, backup and older files, is kept from odx prune until the end.
+//
 // A zip or a script is loaded as it is read, see loadScript: pg_restore runs
 // what stands before the data and what comes after them, of a table of contents
 // that is made of the script, and package pgload loads the data in between.
@@ -22,7 +26,8 @@
 // like, for which pg_restore runs as that role, before and after the rest.
 // Everything else is done as the owner, by SET ROLE, so that Odoo's role owns
 // it; what any role may own is handed over to it. Where no superuser takes part,
-// such entries are left out and named.
+// such entries are left out and named, extensions only if nothing in the dump
+// depends on them.
 //
 // A dump can hold any SQL, and SET ROLE is no fence against SQL: restoring as
 // a superuser trusts the dump as PostgreSQL's own tools do.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"odx/dumpfmt"
@@ -36,7 +37,7 @@ func TestRun_InUse(t *testing.T) {
 	if err != nil || tries == 0 {
 		t.Fatal(err, tries)
 	}
-	if m := report.Files.Merged; m == nil || m.Backup != 1 || m.Older != 0 || m.Same != 0 || report.Files.Files != 1 || report.Files.Missing != 0 {
+	if m := report.Files.Merged; m == nil || m.Backup != 1 || m.Older != 0 || m.Same != 1 || report.Files.Files != 1 || report.Files.Missing != 0 {
 		t.Errorf("%+v, %+v", report.Files, m)
 	}
 	for _, path := range []string{backup, older} {
@@ -62,10 +63,8 @@ func TestFindOlder(t *testing.T) {
 		"of databases/db/2d/" + sum: false, "other name/ab/" + sum: false, "no digest/2d/2d": false, "flat/" + sum: false,
 	} {
 		put(rel)
-		root := filepath.Join(dir, rel[:len(rel)-len(sum)])
-		for filepath.Dir(root) != dir {
-			root = filepath.Dir(root)
-		}
+		name, _, _ := strings.Cut(rel, "/")
+		root := filepath.Join(dir, name)
 		s := &source{layout: dumpfmt.LayoutZip}
 		if err := s.findOlder(root); (err == nil) != want || err != nil && !errors.Is(err, ErrNoOlder) {
 			t.Errorf("%s: %v", root, err)
