@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -244,6 +245,19 @@ func Leftovers(parent string) ([]Leftover, error) {
 		_ = lock.Close() // open for reading
 	}
 	return found, nil
+}
+
+// HoldTemp locks a folder with a temporary name, which Leftovers does not list
+// then until the result is closed or the process ends.
+func HoldTemp(dir string) (io.Closer, error) {
+	f, err := lockDir(dir, true)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	if f == nil {
+		return io.NopCloser(nil), nil
+	}
+	return f, nil
 }
 
 // lock makes sure that nobody uses it.

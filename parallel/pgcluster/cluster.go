@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 
+	"odx/dumpfmt"
 	"odx/parallel/pgtool"
 )
 
@@ -21,6 +23,7 @@ type Cluster struct {
 	postgres pgtool.Tool
 	user     *pgtool.Credential
 	port     int
+	locks    []io.Closer // on the folders
 
 	mu        sync.Mutex
 	server    *pgtool.Process // nil while it is stopped
@@ -86,6 +89,11 @@ func (c *Cluster) makeFolder(parent string) (string, error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return dir, err
 	}
+	lock, err := dumpfmt.HoldTemp(dir)
+	if err != nil {
+		return dir, err
+	}
+	c.locks = append(c.locks, lock)
 	if c.user == nil {
 		return dir, nil
 	}

@@ -170,6 +170,9 @@ func (c *Cluster) Stop() error {
 			return fmt.Errorf("remove cluster: %w", err)
 		}
 	}
+	for _, lock := range c.locks {
+		_ = lock.Close() // open for reading
+	}
 	c.isRemoved = true
 	return nil
 }

@@ -2,12 +2,17 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
 	"odx/parallel/server"
 )
+
+// ErrSuperuser is returned before the load when the rows of a table need what the
+// connecting role may not make.
+var ErrSuperuser = errors.New("needs what only a superuser may make")
 
 // ExtensionError is returned before the load when an extension that the dump
 // needs cannot be had.
