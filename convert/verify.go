@@ -21,12 +21,17 @@ type VerifyOptions struct {
 	Jobs   int   // cores that are used, 0 for all
 	Meter  Meter // counts bytes of the database's dump, or of a zip; may be nil
 	Files  Meter // counts bytes of a filestore's files; may be nil
+	// Table, if not nil, is told the rows of each table's data, -1 where they are
+	// INSERT statements and not counted. A table may come several times, and
+	// several goroutines call it.
+	Table func(schema, table string, rows int64)
 }
 
 // Verification is what was looked at, and what is wrong. Sizes are in bytes.
 type Verification struct {
 	Source   string    `json:"source"`
 	Layout   string    `json:"layout"`
+	Server   string    `json:"server,omitempty"` // the version that the dump was made of, as it says itself
 	Verdict  Severity  `json:"verdict"`  // of the worst finding; whole if there is none
 	Findings []Finding `json:"findings"` // the worst first
 
@@ -185,6 +190,7 @@ func (v *verifier) archive(ctx context.Context, layout dumpfmt.Layout, record *d
 			v.Meter.Start(diskBytes(files))
 		}
 	}
+	v.report.Server = a.TOC.Header.ServerVersion.String
 	r := &rowReader{v: v, ctx: ctx, toc: a.TOC, lookups: lookups}
 	o := pgarchive.CheckOptions{Jobs: v.Jobs, Text: r.text, Wrong: func(err error) { v.wrongFile(err) }}
 	var d *digests

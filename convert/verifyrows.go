@@ -53,12 +53,12 @@ func (r *rowReader) text(e *pgarchive.Entry, oid uint32) io.WriteCloser {
 		if isOdoo {
 			r.v.found.add(oddTables, where, place{}, "rows are INSERT statements, and files and modules are read from COPY text only")
 		}
-		return &tableText{v: r.v}
+		return &tableText{v: r.v, entry: e}
 	}
 	o := pgarchive.CopyCheckOptions{UTF8: r.utf8Text(), Wrong: func(f pgarchive.CopyFault) {
 		r.v.found.addLazy(badRow, where, place{row: f.Row, offset: f.Offset, known: true}, f.String)
 	}}
-	t := &tableText{v: r.v}
+	t := &tableText{v: r.v, entry: e}
 	switch {
 	case !isOdoo:
 	case e.Tag == "ir_attachment":
@@ -81,6 +81,7 @@ func tableName(e *pgarchive.Entry) string { return e.Namespace.String + "." + e.
 // tableText counts and checks the text of one table.
 type tableText struct {
 	v     *verifier
+	entry *pgarchive.Entry
 	check *pgarchive.CopyCheck // nil for INSERT statements
 	end   func()               // may be nil
 	bytes int64
@@ -101,8 +102,13 @@ func (t *tableText) Close() error {
 	}
 	t.v.tables.tables.Add(1)
 	t.v.tables.bytes.Add(t.bytes)
+	rows := int64(-1)
 	if t.check != nil {
-		t.v.tables.rows.Add(t.check.Rows())
+		rows = t.check.Rows()
+		t.v.tables.rows.Add(rows)
+	}
+	if t.v.Table != nil {
+		t.v.Table(t.entry.Namespace.String, t.entry.Tag, rows)
 	}
 	t.v.Meter.Item()
 	return nil

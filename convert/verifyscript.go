@@ -65,8 +65,11 @@ func (v *verifier) script(ctx context.Context, r io.Reader, name string, kind fi
 	defer text.stop()
 	rows := &rowReader{v: v, ctx: ctx, lookups: lookups, isUTF8: bytes.Contains(start, []byte(utf8Setting))}
 	sink := &scriptSink{rows: rows}
-	_, err := rebuild.Read(text, sink, rebuild.Options{Name: name})
+	result, err := rebuild.Read(text, sink, rebuild.Options{Name: name})
 	v.report.LargeObjects = sink.objects
+	if err == nil {
+		v.report.Server = result.TOC.Header.ServerVersion.String
+	}
 	if errors.Is(err, dumpfmt.ErrFormat) && !counted.gave(err) {
 		v.found.add(badScript, name, offsetOf(err), reason(err))
 		_, err = io.Copy(io.Discard, text)

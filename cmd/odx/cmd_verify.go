@@ -29,11 +29,20 @@ func newVerifyCommand(ui *ui) *cli.Command {
 			"With OTHER two backups are compared by item, whatever their layouts: each table's rows and each\n" +
 			"large object, the definition of everything else, manifest, filestore and other members. That they\n" +
 			"are whole is not the question then.\n\n" +
+			"With --restore the backup is restored as well: into a PostgreSQL that is started for it from the programs of\n" +
+			"this machine, the newest there are, and removed again. The rows of each table are counted and held\n" +
+			"against the dump, and Odoo's module base, users, indexes and sequences are looked at. The dump's SQL\n" +
+			"is run as a role that may do nothing else; --trusted runs it as the superuser.\n\n" +
 			"   odx verify backup/\n" +
+			"   odx verify --restore backup.zip --temp-dir /scratch\n" +
 			"   odx verify backup.zip --json\n" +
 			"   odx verify backup/ backup.zip\n\n" + verifyCodes,
 		Flags: join([]cli.Flag{
 			&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Value: runtime.NumCPU(), DefaultText: "number of processors", Usage: "`NUMBER` of processors to use"},
+			&cli.BoolFlag{Name: "restore", Usage: "restore it into a throw-away PostgreSQL too, and look at what comes out"},
+			&cli.StringFlag{Name: "temp-dir", Usage: "`FOLDER` for the throw-away server, with room for the database and its indexes (default: $TMPDIR, /tmp)"},
+			&cli.StringFlag{Name: "pg-bin", Usage: "`FOLDER` of PostgreSQL's programs, the server's included (default: the newest of PATH and the usual folders)"},
+			&cli.BoolFlag{Name: "trusted", Usage: "restore as the server's superuser, for extensions that need one: the dump may then run any program as the user that the server runs as"},
 		}, outputFlags()),
 		Action: func(c *cli.Context) error {
 			ui.configure(c)
@@ -43,6 +52,14 @@ func newVerifyCommand(ui *ui) *cli.Command {
 			o := convert.VerifyOptions{Source: c.Args().First(), Jobs: c.Int("jobs")}
 			if o.Jobs < 1 {
 				return usagef("--jobs must be at least 1")
+			}
+			if c.Bool("restore") {
+				return runTrial(c, o, ui)
+			}
+			for _, flag := range []string{"temp-dir", "pg-bin", "trusted"} {
+				if c.IsSet(flag) {
+					return usagef("--%s is for --restore", flag)
+				}
 			}
 			if c.NArg() == 2 {
 				return runCompare(c.Context, convert.CompareOptions{A: o.Source, B: c.Args().Get(1), Jobs: o.Jobs}, ui)
@@ -57,20 +74,28 @@ const verifyCodes = `Exit status:
    3 whole but for files that the dump names and that are missing; 4 damaged, or not a valid dump; 130 interrupted.`
 
 func runVerify(ctx context.Context, o convert.VerifyOptions, ui *ui) error {
-	progress := &parallel.Progress{}
-	progress.SetPhase("verifying")
-	o.Meter, o.Files = &progress.Database, &progress.Files
-	stop := ui.show(progress)
-	v, err := convert.Verify(ctx, o)
-	stop()
+	v, err := verifyFiles(ctx, o, &parallel.Progress{}, ui)
 	if err != nil {
 		return err
 	}
-	verdict := map[convert.Severity]error{convert.Damaged: errDamaged, convert.Incomplete: errLosses}[v.Verdict]
+	verdict := verdictOf(v)
 	if err := ui.reportAs(v, verdict, func() { ui.verifySummary(v) }); err != nil {
 		return err
 	}
 	return verdict
+}
+
+// verifyFiles reads all of the backup.
+func verifyFiles(ctx context.Context, o convert.VerifyOptions, progress *parallel.Progress, ui *ui) (*convert.Verification, error) {
+	progress.SetPhase("verifying")
+	o.Meter, o.Files = &progress.Database, &progress.Files
+	stop := ui.show(progress)
+	defer stop()
+	return convert.Verify(ctx, o)
+}
+
+func verdictOf(v *convert.Verification) error {
+	return map[convert.Severity]error{convert.Damaged: errDamaged, convert.Incomplete: errLosses}[v.Verdict]
 }
 
 func runCompare(ctx context.Context, o convert.CompareOptions, ui *ui) error {

@@ -14,6 +14,7 @@ import (
 	"odx/parallel/dump"
 	"odx/parallel/pgtool"
 	"odx/parallel/restore"
+	"odx/parallel/scratch"
 	"odx/parallel/server"
 )
 
@@ -91,6 +92,10 @@ func hintFor(err error) string {
 	switch {
 	case errors.As(err, new(errUsage)):
 		return "odx COMMAND --help shows how it is used"
+	case errors.As(err, new(*scratch.UntrustedError)):
+		return "if you know where the dump comes from, --trusted restores it as the server's superuser"
+	case errors.Is(err, restore.ErrSuperuser):
+		return "connect as a superuser (--username), or restore with one as the owner"
 	case errors.As(err, &notFound):
 		return fmt.Sprintf("install it (on Debian: apt install %s), or name the folder that has it with --pg-bin", notFound.Package())
 	case errors.As(err, &role):

@@ -8,7 +8,8 @@
 // server and removes the folder.
 //
 // The server is a child of this process. On Linux it ends with it, also after
-// SIGKILL; then the folder stays behind. PostgreSQL refuses to run as root: for
+// SIGKILL; then the folder stays behind, and odx clean finds it: as long as the
+// cluster is there, its folder is locked. PostgreSQL refuses to run as root: for
 // root the server runs as the system's user postgres, and root's own sessions
 // enter the folder as root may.
 //

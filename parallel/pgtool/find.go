@@ -25,6 +25,9 @@ type Tool struct {
 	Version Version
 }
 
+// Dir returns the folder that the program is in.
+func (t Tool) Dir() string { return filepath.Dir(t.Path) }
+
 // Finder knows where to look for programs. Its methods may be called from
 // several goroutines; they start each candidate to ask for its version, and
 // remember nothing.
@@ -122,6 +125,19 @@ func (f Finder) PgRestore(ctx context.Context, need, serverMajor int) (Tool, err
 		return Tool{}, f.notFound("pg_restore", need, found, broken)
 	}
 	return best, nil
+}
+
+// Server returns the newest server program, if it is of that major version or
+// a newer one, else [*NotFoundError].
+func (f Finder) Server(ctx context.Context, need int) (Tool, error) {
+	found, broken, err := f.search(ctx, "postgres")
+	if err != nil {
+		return Tool{}, err
+	}
+	if len(found) > 0 && found[0].Version.Major >= need {
+		return found[0], nil
+	}
+	return Tool{}, f.notFound("postgres", need, found, broken)
 }
 
 func (f Finder) notFound(name string, need int, found []Tool, broken []string) error {

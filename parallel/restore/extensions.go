@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -9,6 +10,10 @@ import (
 
 	"odx/parallel/server"
 )
+
+// ErrSuperuser is returned before the load when the rows of a table need what the
+// connecting role may not make.
+var ErrSuperuser = errors.New("needs what only a superuser may make")
 
 // ExtensionError is returned before the load when an extension that the dump
 // needs cannot be had.

@@ -96,7 +96,7 @@ func (p *plan) leaveReserved(toc *pgarchive.TOC, who *reserved) (names []string,
 			continue
 		}
 		if e.Desc == pgarchive.DescTableData {
-			return nil, fmt.Errorf("table %s needs what only a superuser may make; connect as a superuser (--username), or restore with one as the owner", e.Tag)
+			return nil, fmt.Errorf("table %s: %w", e.Tag, ErrSuperuser)
 		}
 		gone[e.ID], p.left[e.ID] = true, true
 		names = append(names, e.Desc+" "+e.Tag)

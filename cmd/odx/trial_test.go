@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// scratchDir gives a folder that a server's user may enter.
+func scratchDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "trial-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestVerify_Restore restores a backup of a database like Odoo's, from each
+// layout, and meets what can be wrong.
+func TestVerify_Restore(t *testing.T) {
+	w := sharedWorld(t)
+	dir, temp := t.TempDir(), scratchDir(t)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	w.odx(t, "dump", sourceDB, at("backup"), "--data-dir", w.data).want(t, exitOK)
+	runWithoutServer(t, "convert", at("backup"), at("backup.zip")).want(t, exitOK)
+	for _, name := range []string{"backup", "backup.zip"} {
+		var r trialReport
+		run := runWithoutServer(t, "verify", "--restore", at(name), "--temp-dir", temp, "--json", "--jobs", "2")
+		run.want(t, exitOK)
+		run.report(t, &r)
+		if r.Restored == nil || r.Restored.Tables != r.Files.Tables || r.Restored.Rows != r.Files.Rows || r.Files.Rows == 0 || !r.Restored.IsOdoo || len(r.Restored.NotCompared) > 0 {
+			t.Errorf("%s: %+v, %+v", name, r.Files, r.Restored)
+		}
+	}
+	runWithoutServer(t, "verify", "--restore", at("backup"), "--temp-dir", temp, "--pg-bin", dir).want(t, exitFailed, "no postgres", "odx: hint: install it")
+	runWithoutServer(t, "verify", "--restore", at("backup"), "b").want(t, exitUsage, "one SOURCE")
+	runWithoutServer(t, "verify", "--trusted", at("backup")).want(t, exitUsage, "--restore")
+	if err := os.WriteFile(at("backup/dump/toc.dat"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runWithoutServer(t, "verify", "--restore", at("backup"), "--temp-dir", temp).want(t, exitFormat, "what is damaged is not restored")
+	wantOnly(t, temp)
+}
+
+// TestVerify_RestoreEnded ends it while the server runs: an interruption leaves
+// nothing, a kill the folder only, which is locked until then and which odx clean
+// finds.
+func TestVerify_RestoreEnded(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run(sig.String(), func(t *testing.T) {
+			temp := scratchDir(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			cmd := withoutServer(ctx, "verify", "--restore", slowScript(t), "--temp-dir", temp)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			server := serverOf(t, ctx, temp)
+			runWithoutServer(t, "clean", temp, "--no-server").want(t, exitOK, "nothing is left over")
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			r := finish(t, cmd)
+			for syscall.Kill(server, 0) == nil && ctx.Err() == nil {
+				time.Sleep(20 * time.Millisecond)
+			}
+			if ctx.Err() != nil {
+				t.Fatal("the server goes on")
+			}
+			if sig != syscall.SIGKILL {
+				r.want(t, exitInterrupted)
+				wantOnly(t, temp)
+				return
+			}
+			runWithoutServer(t, "verify", "--restore", filepath.Join(archives, "pg15", "cellar"), "--temp-dir", temp).want(t, exitOK, "left over from a run that was killed", "odx-tmp-pg-")
+			runWithoutServer(t, "clean", temp, "--no-server", "--yes").want(t, exitOK, "removed folder")
+			wantOnly(t, temp)
+		})
+	}
+}
+
+// slowScript makes a dump whose index takes minutes.
+func slowScript(t *testing.T) string {
+	t.Helper()
+	entry := func(name, kind, sql string) string {
+		return "--\n-- Name: " + name + "; Type: " + kind + "; Schema: public; Owner: -\n--\n\n" + sql + "\n\n\n"
+	}
+	text := "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.18\n-- Dumped by pg_dump version 15.18\n\n" +
+		"SET statement_timeout = 0;\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n" +
+		entry("slow(integer)", "FUNCTION", "CREATE FUNCTION public.slow(integer) RETURNS integer\n    LANGUAGE sql IMMUTABLE\n    AS $$SELECT pg_catalog.pg_sleep(300); SELECT 1$$;") +
+		entry("a", "TABLE", "CREATE TABLE public.a (\n    id integer\n);") +
+		"--\n-- Data for Name: a; Type: TABLE DATA; Schema: public; Owner: -\n--\n\nCOPY public.a (id) FROM stdin;\n1\n\\.\n\n\n" +
+		entry("a_slow", "INDEX", "CREATE INDEX a_slow ON public.a USING btree (public.slow(id));") +
+		"--\n-- PostgreSQL database dump complete\n--\n\n"
+	path := filepath.Join(t.TempDir(), "slow.sql")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runWithoutServer(t, "verify", path).want(t, exitOK, "whole")
+	return path
+}
+
+// serverOf waits for a server below dir that takes connections, and gives its
+// number.
+func serverOf(t *testing.T, ctx context.Context, dir string) (pid int) {
+	t.Helper()
+	for ctx.Err() == nil {
+		files, _ := filepath.Glob(filepath.Join(dir, "odx-tmp-pg-*", "data", "postmaster.pid"))
+		for _, path := range files {
+			text, err := os.ReadFile(path)
+			if err != nil || !strings.Contains(string(text), "ready") {
+				continue
+			}
+			first, _, _ := strings.Cut(string(text), "\n")
+			if pid, err = strconv.Atoi(first); err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("no server came up")
+	return 0
+}
