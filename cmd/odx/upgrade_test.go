@@ -101,6 +101,7 @@ func TestRestore_Upgraded(t *testing.T) {
 	}{
 		"folder": {filepath.Join(u.dir, "upgraded.dump"), smallDB, []string{"--hardlink"}},
 		"zip":    {u.zip, old, nil},
+		"custom": {filepath.Join(u.dir, "upgraded.custom.dump"), old + "/", nil},
 		"packed": {filepath.Join(u.dir, "upgraded.sql.gz"), backup + "/", []string{"--hardlink"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -191,6 +192,7 @@ func (u *upgrade) answer(t *testing.T, w *world) {
 	t.Helper()
 	at := func(name string) string { return filepath.Join(u.dir, name) }
 	w.tool(t, "pg_dump", "--format", "d", "--file", at("upgraded.dump"), w.DSN("platform"))
+	w.tool(t, "pg_dump", "--format", "c", "--file", at("upgraded.custom.dump"), w.DSN("platform"))
 	script := w.script(t, "platform")
 	text, err := os.ReadFile(script)
 	if err != nil {
