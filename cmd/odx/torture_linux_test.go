@@ -27,7 +27,7 @@ func TestTorture(t *testing.T) {
 	}
 	plan := readTorturePlan(t)
 	t.Logf("seed %d, trials %d to %d", plan.seed, plan.first, plan.first+plan.runs-1)
-	c := newCampaign(t, plan.seed)
+	c := newCampaign(t, plan)
 	for n := plan.first; n < plan.first+plan.runs && !plan.isOver(); n++ {
 		tr := c.draw(n)
 		t.Run(fmt.Sprintf("%d %s %s", n, tr.op.name, tr.fault.name), func(t *testing.T) {
@@ -48,8 +48,20 @@ type torturePlan struct {
 	done        []tortureOutcome
 }
 
-// shortTorture is how many trials are enough for every day.
-const shortTorture = 36
+// shortTorture is how many trials are enough for every day: all faults, each once
+// or twice. A long campaign measures the operations more often first.
+const (
+	shortTorture = 24
+	shortRounds  = 1
+	longRounds   = 3
+)
+
+func (p *torturePlan) rounds() int {
+	if p.runs > shortTorture {
+		return longRounds
+	}
+	return shortRounds
+}
 
 func readTorturePlan(t *testing.T) *torturePlan {
 	t.Helper()

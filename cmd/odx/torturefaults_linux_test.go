@@ -27,6 +27,7 @@ type tortureFault struct {
 
 func onServer(o *operation) bool { return o.usesServer }
 
+// Some stand here twice, and come more often.
 var tortureFaults = []tortureFault{
 	{name: "SIGKILL", group: "kill", kills: true, strike: signals(syscall.SIGKILL)},
 	{name: "SIGTERM", group: "signal", strike: signals(syscall.SIGTERM)},
@@ -37,7 +38,7 @@ var tortureFaults = []tortureFault{
 	{name: "SIGINT", group: "signal", strike: signals(syscall.SIGINT)},
 	{name: "file cut short", group: "disk read", arm: armCutShort},
 	{name: "server restarted", group: "server", fits: onServer, server: true, strike: strikeRestart},
-	{name: "SIGKILL again", group: "kill", kills: true, strike: signals(syscall.SIGKILL)},
+	{name: "SIGKILL", group: "kill", kills: true, strike: signals(syscall.SIGKILL)},
 	{name: "file changed", group: "files", alters: true, arm: armCopy, strike: strikeChange},
 	{name: "no connection left", group: "server", fits: onServer, server: true, strike: strikeConnections},
 	{name: "short reads", group: "disk read", spares: true, arm: armShortReads},

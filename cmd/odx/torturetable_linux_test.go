@@ -33,7 +33,12 @@ func tabulate(done []tortureOutcome) string {
 	}
 	fmt.Fprintf(&b, "%d trials, %d of them failed\n\n", len(done), failed)
 	b.WriteString("| fault | trials | whole | nothing | files missing, and said so | files altered before they were read | between the two renames | temporary things left |\n|---|---|---|---|---|---|---|---|\n")
+	_, of := faultGroups()
 	for _, f := range tortureFaults {
+		if of[f.name] == "" {
+			continue // its row is written
+		}
+		delete(of, f.name)
 		n := map[string]int{}
 		for _, o := range done {
 			if o.Fault != f.name {

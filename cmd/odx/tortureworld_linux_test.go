@@ -40,7 +40,7 @@ type campaign struct {
 	truth *truth
 }
 
-func newCampaign(t *testing.T, seed uint64) *campaign {
+func newCampaign(t *testing.T, plan *torturePlan) *campaign {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root may mount small disks and bad ones")
@@ -71,10 +71,18 @@ func newCampaign(t *testing.T, seed uint64) *campaign {
 		}
 	})
 	c := &campaign{
-		world: &world{Cluster: cluster, data: filepath.Join(root, "data")}, seed: seed, root: root,
+		world: &world{Cluster: cluster, data: filepath.Join(root, "data")}, seed: plan.seed, root: root,
 		tmp: filepath.Join(root, "tmp"), spans: map[string][]span{}, bytes: map[string]int64{},
 	}
 	c.fill(t)
+	for range plan.rounds() {
+		for i := range operations {
+			c.measure(t, &operations[i])
+		}
+	}
+	for i := range operations {
+		t.Logf("%s: %v", operations[i].name, c.spans[operations[i].name])
+	}
 	return c
 }
 
@@ -91,8 +99,8 @@ func mountMemory(t *testing.T, dir string, size int64) {
 	})
 }
 
-// fill makes the database, measures every operation without a fault, and keeps
-// the backups. What they are judged by comes from pg_dump and the filestore.
+// fill makes the database. What is made of it is judged by what pg_dump says of
+// it, and by the filestore.
 func (c *campaign) fill(t *testing.T) {
 	t.Helper()
 	c.exec(t, "postgres", "CREATE ROLE "+odooRole+" LOGIN")
@@ -107,14 +115,6 @@ func (c *campaign) fill(t *testing.T) {
 	c.exec(t, "postgres", "CREATE DATABASE "+tortureOld)
 	c.exec(t, tortureOld, "CREATE TABLE the_old ()")
 	c.truth = c.learn(t)
-	for range 3 {
-		for i := range operations {
-			c.measure(t, &operations[i])
-		}
-	}
-	for i := range operations {
-		t.Logf("%s: %v", operations[i].name, c.spans[operations[i].name])
-	}
 }
 
 // measure does an operation without a fault and keeps how long its phases take,
