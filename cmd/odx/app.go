@@ -23,7 +23,7 @@ func odxVersion() string {
 const exitCodes = `Exit status:
    0 done; 1 failed; 2 wrong usage; 3 complete and in place, but files of the
    filestore were missing; 4 the input is not a valid dump; 5 a PostgreSQL
-   program failed; 130 interrupted.`
+   program failed, or the server refused the data of a script; 130 interrupted.`
 
 // newApp builds the command line. Nothing in it prints or exits by itself.
 func newApp(ui *ui) *cli.App {

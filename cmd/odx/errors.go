@@ -12,6 +12,7 @@ import (
 	"odx/dumpfmt"
 	"odx/parallel/doctor"
 	"odx/parallel/dump"
+	"odx/parallel/pgload"
 	"odx/parallel/pgtool"
 	"odx/parallel/restore"
 	"odx/parallel/scratch"
@@ -39,7 +40,8 @@ var errDamaged = errors.New("the dump is damaged")
 // errDiffer says that two dumps were compared, and are not the same.
 var errDiffer = errors.New("the dumps differ")
 
-// exitCode gives the exit code for what a command returned.
+// exitCode gives the exit code for what a command returned. Data that odx loads
+// in pg_restore's place fail as with pg_restore.
 func exitCode(ctx context.Context, err error) int {
 	var tool *pgtool.ExitError
 	switch {
@@ -57,7 +59,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitInterrupted
 	case errors.Is(err, dumpfmt.ErrFormat), errors.Is(err, dumpfmt.ErrUnsupported):
 		return exitFormat
-	case errors.As(err, &tool):
+	case errors.As(err, &tool), errors.As(err, new(*pgload.Error)):
 		return exitTool
 	}
 	return exitFailed

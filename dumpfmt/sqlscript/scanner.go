@@ -121,7 +121,7 @@ func (s *Scanner) leave() {
 	s.line += int64(bytes.Count(piece, newline))
 	s.last = piece[len(piece)-1]
 	s.start = s.pos
-	s.shrink()
+	s.shrink(len(piece))
 }
 
 var newline = []byte{'\n'}

@@ -19,7 +19,8 @@
 // of their pieces.
 //
 // Memory is that of the pieces: each Feeder has as many buffers as it is given,
-// of 4 MiB; one INSERT statement that is longer comes on top.
+// of 4 MiB. An INSERT statement that is longer than that is sent from the memory
+// of whoever read it.
 //
 // Nothing is committed as a whole: who meets an error must throw the database
 // away.

@@ -77,6 +77,8 @@ func (j *job) text(ctx context.Context, c *pgconn.PgConn) error {
 			return err
 		case j.object != nil:
 			err = j.object.write(ctx, c, part.text)
+		case part.used != nil:
+			err = runLong(ctx, c, part.text)
 		default:
 			err = run(ctx, c, textOf(part.text))
 		}

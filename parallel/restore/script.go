@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 
@@ -145,6 +146,7 @@ func (s *source) readHead() error {
 	if err != nil {
 		return err
 	}
+	runtime.GC() // the first INSERT statement was held, and will be once more
 	if head.Frame.Connect != "" {
 		return &dumpfmt.FormatError{Path: c.name(), Offset: -1, Err: fmt.Errorf(
 			`%w: the script makes its own database and goes there with \connect (pg_dump --create); `+
