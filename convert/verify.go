@@ -32,8 +32,8 @@ type Verification struct {
 	Source   string    `json:"source"`
 	Layout   string    `json:"layout"`
 	Server   string    `json:"server,omitempty"` // the version that the dump was made of, as it says itself
-	Verdict  Severity  `json:"verdict"`  // of the worst finding; whole if there is none
-	Findings []Finding `json:"findings"` // the worst first
+	Verdict  Severity  `json:"verdict"`          // of the worst finding; whole if there is none
+	Findings []Finding `json:"findings"`         // the worst first
 
 	Tables       int64          `json:"tables"` // whose data were read
 	Rows         int64          `json:"rows"`
