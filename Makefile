@@ -49,6 +49,11 @@ fuzz: ## run every fuzz target for FUZZTIME
 	@.ci/setup build
 	.ci/fuzz $(FUZZTIME) $(PKGS)
 
+# Every parser in earnest: the number of targets times FUZZTIME, most of a day.
+.PHONY: fuzz-long
+fuzz-long: FUZZTIME = 1h
+fuzz-long: fuzz ## run every fuzz target for an hour
+
 .PHONY: interop
 interop: ## fetch PostgreSQL of the versions in PG and REGRESS and run the tests that use it
 	@.ci/setup test
@@ -76,6 +81,11 @@ torture: ## dump, restore and convert under TORTURE_RUNS faults drawn from TORTU
 lint: ## gofmt, vet, staticcheck, go.mod, import rules
 	@.ci/setup build
 	.ci/lint
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities in what odx calls
+	@.ci/setup build
+	.ci/vuln
 
 # A program of its own, so that odx does not carry what draws its plots.
 bin/odxbench: build
@@ -120,7 +130,7 @@ microbench: ## run the Go benchmarks
 	$(GOTEST) -run '^$$' -bench . -benchmem $(PKGS)
 
 .PHONY: check
-check: lint fuzz race test ## everything to run before a commit is shared
+check: lint vuln fuzz race test ## everything to run before a commit is shared
 
 .PHONY: clean
 clean: ## remove what was built and Go's cached test results

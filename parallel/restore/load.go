@@ -16,6 +16,9 @@ import (
 
 // loadBoth loads the database and copies the filestore at the same time.
 func (r *run) loadBoth(ctx context.Context) (err error) {
+	if err := refuseStrange(r.source.toc); err != nil {
+		return err
+	}
 	r.properties = readProperties(r.source.toc)
 	p := makePlan(r.source.toc)
 	r.publicACL = p.publicACL && !r.NoPrivileges

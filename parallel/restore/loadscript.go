@@ -62,6 +62,9 @@ func (r *run) loadScript(ctx context.Context, p *plan) error {
 
 // planAgain plans what comes after the data of a script.
 func (r *run) planAgain(ctx context.Context, p *plan) error {
+	if err := refuseStrange(r.source.toc); err != nil {
+		return err
+	}
 	if err := r.createMissing(ctx); err != nil {
 		return err
 	}

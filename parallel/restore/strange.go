@@ -1,0 +1,110 @@
+package restore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
+)
+
+// refuseStrange looks for statements that no pg_dump writes into such an entry:
+// those that reach another database, a role, the server's settings or a file.
+// Only what is written as a statement is found. What a function does when it is
+// called is not: against that only a role helps that may do nothing.
+func refuseStrange(toc *pgarchive.TOC) error {
+	for i := range toc.Entries {
+		e := &toc.Entries[i]
+		if err := strange(e); err != nil {
+			return &dumpfmt.FormatError{Path: "toc.dat", Offset: -1, Field: "entry " + entryName(e), Err: err}
+		}
+	}
+	return nil
+}
+
+func strange(e *pgarchive.Entry) error {
+	if e.CopyStmt.Valid && e.CopyStmt.String != "" && !isCopyFromStdin(words(e.CopyStmt.String)) {
+		return fmt.Errorf("rows are loaded by COPY ... FROM stdin, and this has %.100q", e.CopyStmt.String)
+	}
+	if e.Desc == "DATABASE" || e.Desc == "DATABASE PROPERTIES" {
+		return nil // read, and never run
+	}
+	for _, statement := range statements(words(e.Defn.String)) {
+		switch {
+		case isStrange(statement):
+			return fmt.Errorf("pg_dump writes no statement such as %s %s", statement[0], second(statement))
+		case e.Desc == "COMMENT" && statement[0] != "COMMENT":
+			return errors.New("a comment with another statement")
+		}
+	}
+	return nil
+}
+
+// isCopyFromStdin tells whether the words are of one COPY that reads what is
+// sent to it.
+func isCopyFromStdin(words []string) bool {
+	count := func(word string) (n int) {
+		for _, w := range words {
+			if isWord(w, word) {
+				n++
+			}
+		}
+		return n
+	}
+	n := len(words)
+	return n > 4 && isWord(words[0], "COPY") && count("FROM") == 1 && count(";") == 1 &&
+		isWord(words[n-3], "FROM") && isWord(words[n-2], "STDIN") && words[n-1] == ";"
+}
+
+// statements cuts words at semicolons. The body of a function without quotes is
+// cut as well: what begins in it cannot be strange.
+func statements(words []string) (list [][]string) {
+	for len(words) > 0 {
+		end := slices.Index(words, ";")
+		if end < 0 {
+			end = len(words)
+		}
+		if end > 0 {
+			list = append(list, words[:end])
+		}
+		words = words[min(end+1, len(words)):]
+	}
+	return list
+}
+
+// isStrange tells whether a statement is about more than the database, or runs
+// code at once.
+func isStrange(statement []string) bool {
+	first := statement[0]
+	is := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return isWord(second(statement), w) })
+	}
+	switch {
+	case isAnyWord(first, "COPY", "DO", "CALL", "LOAD", "REASSIGN", "CHECKPOINT"):
+		return true
+	case isAnyWord(first, "RESET", "SET"):
+		return is("ROLE", "SESSION", "LOCAL", "ALL")
+	case isWord(first, "CREATE"), isWord(first, "ALTER"), isWord(first, "DROP"):
+		if is("USER") {
+			return len(statement) < 3 || !isWord(statement[2], "MAPPING")
+		}
+		return is("DATABASE", "ROLE", "GROUP", "TABLESPACE", "SYSTEM")
+	}
+	return false
+}
+
+// isWord compares a keyword, in letters of either case.
+func isWord(got, want string) bool { return strings.EqualFold(got, want) }
+
+func isAnyWord(got string, want ...string) bool {
+	return slices.ContainsFunc(want, func(w string) bool { return isWord(got, w) })
+}
+
+func second(statement []string) string {
+	if len(statement) < 2 {
+		return ""
+	}
+	return statement[1]
+}
