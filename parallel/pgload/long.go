@@ -21,6 +21,7 @@ func runLong(ctx context.Context, c *pgconn.PgConn, text []byte) error {
 	for {
 		m, err := c.ReceiveMessage(ctx)
 		if err != nil {
+			interrupt(ctx, c)
 			return err
 		}
 		switch m := m.(type) {
@@ -41,4 +42,18 @@ func sendQuery(ctx context.Context, c net.Conn, text []byte) error {
 	message := net.Buffers{head, text, {0}}
 	_, err := message.WriteTo(c)
 	return err
+}
+
+// interruptTime is how long asking the server to stop may take.
+const interruptTime = 3 * time.Second
+
+// interrupt has the server stop what it does for a connection that is given up,
+// if the context has ended.
+func interrupt(ctx context.Context, c *pgconn.PgConn) {
+	if ctx.Err() == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), interruptTime)
+	defer cancel()
+	_ = c.CancelRequest(ctx) // the end of the connection does it too, later
 }
