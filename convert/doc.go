@@ -1,6 +1,10 @@
 // Package convert makes a dump of one layout out of one of another. It connects
 // to no server and starts no process. Output appears whole or not at all.
 //
+// It also tells whether a dump is whole ([Verify], in verify*.go) and whether two
+// are the same ([Compare], in compare*.go). Both read layouts as conversion does,
+// with its readers, which is why they are here.
+//
 // # What is kept
 //
 //	from \ to            script      archive     Odoo zip    fast layout
@@ -61,6 +65,8 @@
 //	cut       Jobs workers, each with a data file; Jobs extract the filestore
 //	recoded   Jobs workers, each with a data file: one goroutine decodes, one
 //	          or two compress
+//	verified  Jobs workers with a data file each, Jobs that hash files of the
+//	          filestore, Jobs that look up attachments; of a script one reads
 //
 // Memory is some 8 MiB for each job, and for a script all its SQL; nothing is
 // held for each row. The end of a context interrupts all of it between blocks

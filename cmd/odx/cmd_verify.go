@@ -87,6 +87,7 @@ func runVerify(ctx context.Context, o convert.VerifyOptions, ui *ui) error {
 
 // verifyFiles reads all of the backup.
 func verifyFiles(ctx context.Context, o convert.VerifyOptions, progress *parallel.Progress, ui *ui) (*convert.Verification, error) {
+	spareMemory()
 	progress.SetPhase("verifying")
 	o.Meter, o.Files = &progress.Database, &progress.Files
 	stop := ui.show(progress)

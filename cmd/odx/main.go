@@ -13,6 +13,7 @@ func main() { os.Exit(run(os.Args)) }
 
 // run is main without the exit, so that every deferred clean-up runs.
 func run(args []string) int {
+	keepMemory()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()

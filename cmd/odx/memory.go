@@ -5,6 +5,15 @@ import (
 	"runtime/debug"
 )
 
+// spareMemory has the garbage collector keep the heap within a fifth of what is
+// in use: the directory of a zip with millions of members is most of it, and
+// stays. GOGC overrides it.
+func spareMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(20)
+	}
+}
+
 // limitMemory has the garbage collector work harder before odx takes more memory
 // than it should: a script with statements of some hundred MB would leave several
 // copies of each behind. GOMEMLIMIT overrides it.

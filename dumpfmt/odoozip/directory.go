@@ -61,6 +61,21 @@ type directory struct {
 	end    int64 // offset where the directory ends
 	before int64 // what stands before the archive, in bytes
 	buf    []byte
+	names  strings.Builder
+}
+
+// nameBlock is the memory that names of members are put into together, in bytes.
+const nameBlock = 64 << 10
+
+// keep copies a name. One by one they would take a quarter more.
+func (d *directory) keep(name []byte) string {
+	if d.names.Cap()-d.names.Len() < len(name) {
+		d.names = strings.Builder{}
+		d.names.Grow(max(nameBlock, len(name)))
+	}
+	from := d.names.Len()
+	d.names.Write(name)
+	return d.names.String()[from:]
 }
 
 // read gives the next n bytes. They are valid until the next call.
@@ -96,7 +111,7 @@ func (d *directory) next() (Member, error) {
 	if err != nil {
 		return Member{}, err
 	}
-	name, extra := string(b[:h.nameLen]), b[h.nameLen:h.nameLen+h.extraLen]
+	name, extra := d.keep(b[:h.nameLen]), b[h.nameLen:h.nameLen+h.extraLen]
 	err = h.checkWide(h.widen(extra))
 	if err == nil {
 		err = h.checkName(name)

@@ -11,27 +11,28 @@ const (
 	Deflate = 8 // a raw deflate stream
 )
 
-// A Member is what the directory of a zip says of one member.
+// A Member is what the directory of a zip says of one member. There may be
+// millions: the order of the fields leaves no gaps.
 type Member struct {
 	Name   string // as it stands in the archive; see Rel
-	Kind   Kind
-	Hidden bool // a later member has the same name: Python, and so Odoo, reads that one
+	Length int64  // of the text, in bytes
+	Size   int64  // of the data, in bytes
+	Offset int64  // of the local header in the file
+	limit  int64  // offset where the next member starts, or what follows the last
+
+	CRC  uint32 // of the text
+	Mode fs.FileMode
+	dos  dosTime
+	unix int32 // seconds since 1970 if the extra field has them, else noUnix
 
 	Method uint16
 	Flags  uint16
-	CRC    uint32 // of the text
-	Length int64  // of the text, in bytes
-	Size   int64  // of the data, in bytes
-	Mode   fs.FileMode
-	Offset int64 // of the local header in the file
-
-	top   uint16 // length of the folder on top in Name
-	limit int64  // offset where the next member starts, or what follows the last
-	dos   dosTime
-	unix  int64 // seconds since 1970 if the extra field has them, else noUnix
+	top    uint16 // length of the folder on top in Name
+	Kind   Kind
+	Hidden bool // a later member has the same name: Python, and so Odoo, reads that one
 }
 
-const noUnix = -1 << 63
+const noUnix = -1 << 31
 
 // Rel is the member's name below the folder on top: the name that Odoo wants.
 // A member that is outside of that folder has its whole name.
@@ -45,7 +46,7 @@ func (m *Member) Modified() time.Time {
 	if m.unix == noUnix {
 		return t
 	}
-	exact := time.Unix(m.unix, 0).UTC()
+	exact := time.Unix(int64(m.unix), 0).UTC()
 	// The clock counts two seconds at a time, zones quarters of an hour.
 	const quarter = 15 * time.Minute
 	ahead := t.Sub(exact).Round(quarter)

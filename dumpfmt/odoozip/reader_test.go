@@ -289,7 +289,7 @@ func TestReader_Times(t *testing.T) {
 	if got := r.Members[2].Modified(); !got.Equal(someTime) {
 		t.Errorf("%v, want %v", got, someTime)
 	}
-	m := Member{dos: toDOS(someTime), unix: someTime.Add(-2 * time.Hour).Unix()}
+	m := Member{dos: toDOS(someTime), unix: int32(someTime.Add(-2 * time.Hour).Unix())}
 	if got := m.Modified(); !got.Equal(someTime.Add(-2*time.Hour)) || got.Hour() != someTime.Hour() {
 		t.Errorf("%v, two hours ahead of UTC", got)
 	}

@@ -164,10 +164,10 @@ func (h *header) widen(extra []byte) (ok bool) {
 }
 
 // modTime gives the time in Info-ZIP's extra field, noUnix if there is none.
-func modTime(extra []byte) int64 {
+func modTime(extra []byte) int32 {
 	f := findExtra(extra, extraTime)
 	if len(f) < 5 || f[0]&1 == 0 {
 		return noUnix
 	}
-	return int64(int32(binary.LittleEndian.Uint32(f[1:])))
+	return int32(binary.LittleEndian.Uint32(f[1:]))
 }
