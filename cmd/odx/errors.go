@@ -67,6 +67,9 @@ func explain(ctx context.Context, err error) (text, hint string) {
 	if ctx.Err() == nil {
 		return err.Error(), hintFor(err)
 	}
+	if kept := (*restore.KeptError)(nil); errors.As(err, &kept) {
+		return "interrupted; " + kept.Error(), ""
+	}
 	if left := (*restore.LeftoverError)(nil); errors.As(err, &left) {
 		return "interrupted; " + left.Error(), ""
 	}
@@ -111,6 +114,10 @@ func hintFor(err error) string {
 		return "dump while no module is being installed or updated, or allow more --retries"
 	case errors.Is(err, dump.ErrEngine):
 		return "leave --engine and --rate out, or choose --compress gzip, zstd (level 1 to 22) or none"
+	case errors.Is(err, dumpfmt.ErrInUse), errors.As(err, new(*restore.InUseError)):
+		return "wait until it is done, or end it"
+	case errors.Is(err, restore.ErrResume):
+		return "odx clean lists what can be resumed, with its backup"
 	case errors.Is(err, restore.ErrExists):
 		return "choose another name, or replace what is there with --force (--keep-old keeps it under another name)"
 	case errors.Is(err, fs.ErrExist):

@@ -28,6 +28,10 @@ import (
 var clusters = map[string]*pgcluster.Cluster{}
 
 func TestMain(m *testing.M) {
+	if plan := os.Getenv(killPlan); plan != "" {
+		runToBeKilled(plan)
+		return
+	}
 	code := m.Run()
 	for _, c := range clusters {
 		if err := c.Stop(); err != nil {
@@ -408,7 +412,7 @@ func TestRun_OlderServer(t *testing.T) {
 func TestRun_OwnerOfFiles(t *testing.T) {
 	r := &run{Options: Options{Filestore: filepath.Join(t.TempDir(), "filestore", "x")}}
 	r.give = filestore.Permissions{UID: -1, GID: -1, DirMode: 0o750}
-	if err := r.createFilestore(); err != nil {
+	if err := r.createFilestore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.files.Abort(); err != nil {
