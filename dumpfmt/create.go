@@ -2,7 +2,7 @@ package dumpfmt
 
 import (
 	"crypto/rand"
-	"encoding/hex"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,8 +18,8 @@ import (
 const TempPrefix = "odx-tmp-"
 
 // maxTempBase is how many bytes of the final name a temporary name repeats, so
-// that people see what it was to become. It keeps the name far below the 143
-// bytes that the narrowest file system (eCryptfs) allows.
+// that people, and others at work, see what it is to become. It keeps the name
+// below the 143 bytes that the narrowest file system (eCryptfs) allows.
 const maxTempBase = 64
 
 // PendingDir is a folder under construction: a temporary sibling of its final
@@ -40,13 +40,16 @@ type pending struct {
 
 // CreateDir makes the temporary folder for target, of mode 0700. It is on the
 // same file system. If target exists, as whatever it may be, the error matches
-// fs.ErrExist; nothing is created in any error.
+// fs.ErrExist; if another process of this machine makes it, the error is an
+// *InUseError. Nothing is created in any error.
 func CreateDir(target string) (*PendingDir, error) {
-	target, parent, err := newTarget(target)
-	if err != nil {
-		return nil, err
-	}
-	return makeDir(target, parent)
+	return alone(target, true, func() (*PendingDir, error) {
+		target, parent, err := newTarget(target)
+		if err != nil {
+			return nil, err
+		}
+		return makeDir(target, parent)
+	})
 }
 
 func makeDir(target, parent string) (_ *PendingDir, err error) {
@@ -95,14 +98,23 @@ func findParent(target string) (path, parent string, err error) {
 	return path, parent, nil
 }
 
-// tempName gives a new name for what is to become base.
+// tempName gives a new name for what is to become base. It tells for whom, since
+// when, and whose it is: see tempPattern.
 func tempName(base string) string {
-	if len(base) > maxTempBase {
-		base = strings.ToValidUTF8(base[:maxTempBase], "") // the cut may go through a character
-	}
 	random := make([]byte, 5)
 	_, _ = rand.Read(random) // never fails: crypto/rand ends the process instead
-	return TempPrefix + base + "-" + hex.EncodeToString(random)
+	return fmt.Sprintf("%s%s-%s-%d-%x", TempPrefix, tempBase(base), time.Now().UTC().Format(tempTime), os.Getpid(), random)
+}
+
+// tempBase gives what a temporary name repeats of a name: of a long one the
+// beginning, and a digest that tells it from others.
+func tempBase(base string) string {
+	if len(base) <= maxTempBase {
+		return base
+	}
+	sum := sha256.Sum256([]byte(base))
+	digest := fmt.Sprintf("-%x", sum[:4])
+	return strings.ToValidUTF8(base[:maxTempBase-len(digest)], "") + digest // the cut may go through a character
 }
 
 func refuseExisting(target string) error {

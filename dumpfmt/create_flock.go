@@ -17,11 +17,26 @@ import (
 // inherit the lock. If the file system knows no locks, own goes on without.
 func lockDir(path string, own bool) (*os.File, error) { return lock(path, unix.O_DIRECTORY, own) }
 
-// lockFile is lockDir for a file.
-func lockFile(path string, own bool) (*os.File, error) { return lock(path, unix.O_NONBLOCK, own) }
+// lockFile is lockDir for a file. NFS lets only who may write to a file keep it.
+func lockFile(path string, own bool) (*os.File, error) {
+	flag := unix.O_NONBLOCK
+	if own {
+		flag |= unix.O_RDWR
+	}
+	return lock(path, flag, own)
+}
+
+// isHeld tells from what lockDir and lockFile return whether somebody else has
+// the lock. It closes the file.
+func isHeld(f *os.File, err error) bool {
+	if f != nil {
+		_ = f.Close() // only looked at
+	}
+	return errors.Is(err, unix.EWOULDBLOCK)
+}
 
 func lock(path string, flag int, own bool) (*os.File, error) {
-	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_NOFOLLOW|flag, 0)
+	f, err := os.OpenFile(path, unix.O_NOFOLLOW|flag, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -86,4 +101,14 @@ func stillAt(path string, f *os.File) error {
 		err = fs.ErrNotExist
 	}
 	return err
+}
+
+// FolderID tells a folder from others of its file system, under whatever name; ""
+// if it cannot be looked at, or where the system does not tell.
+func FolderID(path string) string {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return ""
+	}
+	return fmt.Sprint(st.Ino)
 }

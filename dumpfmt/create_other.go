@@ -10,3 +10,6 @@ func renameNew(from, to string) error { return renameChecked(from, to) }
 
 // isMountPoint cannot tell here: moving the folder fails then.
 func isMountPoint(string) bool { return false }
+
+// commandOf cannot tell here.
+func commandOf(int) string { return "" }

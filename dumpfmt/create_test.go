@@ -16,7 +16,7 @@ func TestCreateDir(t *testing.T) {
 	target := filepath.Join(parent, "backup")
 	d := createDir(t, target)
 	name := filepath.Base(d.Path())
-	if filepath.Dir(d.Path()) != parent || !strings.HasPrefix(name, "odx-tmp-backup-") || len(name) != len("odx-tmp-backup-")+10 {
+	if filepath.Dir(d.Path()) != parent || !strings.HasPrefix(name, "odx-tmp-backup-") || tempPattern.FindStringSubmatch(name) == nil {
 		t.Errorf("Path() = %q", d.Path())
 	}
 	if d.Target() != target {

@@ -21,13 +21,16 @@ var _ io.Writer = (*PendingFile)(nil)
 
 // CreateFile makes the temporary file for target, of mode 0600. It is on the
 // same file system. If target exists, as whatever it may be, the error matches
-// fs.ErrExist; nothing is created in any error.
+// fs.ErrExist; if another process of this machine makes it, the error is an
+// *InUseError. Nothing is created in any error.
 func CreateFile(target string) (*PendingFile, error) {
-	target, parent, err := newTarget(target)
-	if err != nil {
-		return nil, err
-	}
-	return createBeside(target, parent)
+	return alone(target, true, func() (*PendingFile, error) {
+		target, parent, err := newTarget(target)
+		if err != nil {
+			return nil, err
+		}
+		return createBeside(target, parent)
+	})
 }
 
 // createBeside makes the temporary file for a target in a folder.

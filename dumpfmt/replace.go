@@ -12,11 +12,13 @@ import (
 // ReplaceDir is CreateDir for a target that may exist: as CreateDir's it is
 // never overwritten, so whoever replaces it moves it aside before Commit.
 func ReplaceDir(target string) (*PendingDir, error) {
-	target, parent, err := findParent(target)
-	if err != nil {
-		return nil, err
-	}
-	return makeDir(target, parent)
+	return alone(target, false, func() (*PendingDir, error) {
+		target, parent, err := findParent(target)
+		if err != nil {
+			return nil, err
+		}
+		return makeDir(target, parent)
+	})
 }
 
 // Retract takes back a Commit: the folder is again under construction, under

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -37,9 +38,12 @@ func newCleanCommand(ui *ui) *cli.Command {
 
 // leftover is something that a killed odx left behind.
 type leftover struct {
-	Kind    string `json:"kind"` // folder, file or database
-	Name    string `json:"name"`
-	Removed bool   `json:"removed"`
+	Kind      string          `json:"kind"` // folder, file or database
+	Name      string          `json:"name"`
+	About     string          `json:"about,omitempty"`     // of what and from when it is
+	Displaced string          `json:"displaced,omitempty"` // where the files of a database are that is not theirs
+	Record    *restore.Record `json:"record,omitempty"`    // of a database
+	Removed   bool            `json:"removed"`
 }
 
 func runClean(ctx context.Context, c *cli.Context, ui *ui) error {
@@ -52,15 +56,15 @@ func runClean(ctx context.Context, c *cli.Context, ui *ui) error {
 	if dir := cleanDataDir(c, cn); dir != "" {
 		folders = append(folders, filepath.Join(dir, "filestore"))
 	}
-	for _, dir := range folders {
-		more, err := cleanFolder(dir, c.Bool("yes"))
+	if !c.Bool("no-server") { // first: it may put folders back
+		more, err := cleanServer(ctx, cn.settings, c.String("maintenance-db"), c.Bool("yes"))
 		found = append(found, more...)
 		if err != nil {
 			return err
 		}
 	}
-	if !c.Bool("no-server") {
-		more, err := cleanServer(ctx, cn.settings, c.String("maintenance-db"), c.Bool("yes"))
+	for _, dir := range folders {
+		more, err := cleanFolder(dir, c.Bool("yes"))
 		found = append(found, more...)
 		if err != nil {
 			return err
@@ -72,14 +76,24 @@ func runClean(ctx context.Context, c *cli.Context, ui *ui) error {
 			if l.Removed {
 				verb = "removed"
 			}
-			ui.say("%s %s %s", verb, l.Kind, l.Name)
+			ui.say("%s %s %s%s", verb, l.Kind, l.Name, l.about())
 		}
 		if len(found) == 0 {
 			ui.say("odx: nothing is left over")
 		} else if !c.Bool("yes") {
-			ui.say("odx: hint: odx clean --yes removes them")
+			ui.say("odx: hint: odx clean --yes removes them; odx restore --resume goes on with a database that is to become another")
 		}
 	})
+}
+
+func (l *leftover) about() (text string) {
+	if l.About != "" {
+		text = " (" + l.About + ")"
+	}
+	if l.Displaced != "" && !l.Removed {
+		text += "; its run was killed while it put the filestore in place, and what " + l.Displaced + " has is to be moved: odx clean --yes does it"
+	}
+	return text
 }
 
 func cleanDataDir(c *cli.Context, cn *connection) string {
@@ -123,15 +137,19 @@ func cleanServer(ctx context.Context, settings server.Settings, maint string, re
 		return nil, errors.Join(err, errors.New("with --no-server only folders are looked at"))
 	}
 	defer admin.Close()
-	names, err := restore.Leftovers(ctx, admin)
+	list, err := restore.Leftovers(ctx, admin)
 	if err != nil {
 		return nil, fmt.Errorf("look for databases: %w", err)
 	}
-	for _, name := range names {
-		entry := leftover{Kind: "database", Name: name}
+	for _, u := range list {
+		entry := leftover{Kind: "database", Name: u.Name, About: u.Describe(time.Now()), Displaced: u.Displaced(), Record: u.Record}
 		if remove {
-			if err := restore.DropTemp(ctx, settings, admin, name); err != nil {
-				return append(found, entry), fmt.Errorf("drop database %q: %w", name, err)
+			err := u.Remove(ctx, settings, admin)
+			if errors.As(err, new(*restore.InUseError)) { // somebody has just begun
+				continue
+			}
+			if err != nil {
+				return append(found, entry), fmt.Errorf("drop database %q: %w", u.Name, err)
 			}
 			entry.Removed = true
 		}

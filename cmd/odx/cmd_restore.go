@@ -36,6 +36,8 @@ func newRestoreCommand(ui *ui) *cli.Command {
 			&cli.StringFlag{Name: "owner", Usage: "`ROLE` that is to own the database (default: db_user of odoo.conf, else that of the database it replaces, else the connecting role)"},
 			&cli.BoolFlag{Name: "force", Usage: "replace the database DBNAME and its filestore, once the new ones are complete; the old ones are then removed"},
 			&cli.BoolFlag{Name: "keep-old", Usage: "with --force: keep the old database and its filestore, both as DBNAME-old-DATE-TIME"},
+			&cli.StringFlag{Name: "on-failure", Usage: "remove what is done, or keep it for --resume if the tables were made already (default: remove; keep with --resume)"},
+			&cli.StringFlag{Name: "resume", Usage: "go on with the work of the run that failed or was killed, by its `ID` (odx clean lists them), from the same backup and with the same options"},
 			&cli.StringFlag{Name: "collation", Value: restore.CollationOdoo, Usage: "odoo (as Odoo creates databases), source, or the `NAME` of a locale"},
 			&cli.BoolFlag{Name: "no-privileges", Aliases: []string{"x", "no-acl"}, Usage: "leave the dump's GRANTs and default privileges out"},
 			&cli.BoolFlag{Name: "no-tablespaces", Usage: "put everything into the database's default tablespace"},
@@ -100,6 +102,16 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	o.Force, o.KeepOld = c.Bool("force"), c.Bool("keep-old")
 	if o.KeepOld && !o.Force {
 		return o, usagef("--keep-old says what becomes of the database that --force replaces: give both")
+	}
+	o.Resume = c.String("resume")
+	switch c.String("on-failure") {
+	case "":
+		o.Keep = o.Resume != ""
+	case "keep":
+		o.Keep = true
+	case "remove":
+	default:
+		return o, usagef("--on-failure %q: give remove or keep", c.String("on-failure"))
 	}
 	o.Collation = c.String("collation")
 	o.NoPrivileges = c.Bool("no-privileges")

@@ -70,6 +70,9 @@ func explain(ctx context.Context, err error) (text, hint string) {
 	if ctx.Err() == nil {
 		return err.Error(), hintFor(err)
 	}
+	if kept := (*restore.KeptError)(nil); errors.As(err, &kept) {
+		return "interrupted; " + kept.Error(), ""
+	}
 	if left := (*restore.LeftoverError)(nil); errors.As(err, &left) {
 		return "interrupted; " + left.Error(), ""
 	}
@@ -120,8 +123,10 @@ func hintFor(err error) string {
 		return "leave --engine and --rate out, or choose --compress gzip, zstd (level 1 to 22) or none"
 	case errors.Is(err, restore.ErrNoOlder):
 		return "name a database whose filestore is below the data folder, or a path with a slash in it (./prod): a filestore folder, or a backup that is a folder"
-	case errors.Is(err, dumpfmt.ErrInUse):
-		return "another odx removes it, or is still making it: take another backup, or wait"
+	case errors.Is(err, dumpfmt.ErrInUse), errors.As(err, new(*restore.InUseError)):
+		return "wait until it is done, or end it"
+	case errors.Is(err, restore.ErrResume):
+		return "odx clean lists what can be resumed, with its backup"
 	case errors.Is(err, restore.ErrExists):
 		return "choose another name, or replace what is there with --force (--keep-old keeps it under another name)"
 	case errors.Is(err, fs.ErrExist):

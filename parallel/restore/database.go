@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,19 +46,16 @@ func literal(s string) string {
 
 // create makes the database, hidden and closed. CREATE DATABASE cannot run in
 // a transaction, so whoever fails after it calls drop.
-func (t *target) create(ctx context.Context, l locale) error {
+func (t *target) create(ctx context.Context, l locale, record *Record) error {
 	sql := fmt.Sprintf("CREATE DATABASE %s OWNER %s TEMPLATE template0 ENCODING 'UTF8' %s IS_TEMPLATE true",
 		quote(t.temp), quote(t.owner), l.clause())
 	if err := t.admin.Exec(ctx, sql); err != nil {
 		return fmt.Errorf("create the database: %w", err)
 	}
-	comment := fmt.Sprintf("odx restores %q here; if no odx is running, remove it with: odx clean", t.final)
-	err := t.admin.Exec(ctx, fmt.Sprintf("REVOKE ALL ON DATABASE %[1]s FROM PUBLIC; COMMENT ON DATABASE %[1]s IS %[2]s",
-		quote(t.temp), literal(comment)))
-	if err != nil {
+	if err := t.admin.Exec(ctx, fmt.Sprintf("REVOKE ALL ON DATABASE %s FROM PUBLIC", quote(t.temp))); err != nil {
 		return fmt.Errorf("hide the new database: %w", err)
 	}
-	return nil
+	return t.note(ctx, record)
 }
 
 // DropTemp removes a database under construction, or one that was replaced, and ends the sessions in it.
@@ -124,20 +122,30 @@ func databaseExists(ctx context.Context, admin *server.Session, name string) (ex
 // Leftovers lists databases under construction, and replaced ones, that no odx
 // works on: no client is connected to them (autovacuum is none), and no session
 // of a restore says that it makes or drops them.
-func Leftovers(ctx context.Context, admin *server.Session) (names []string, err error) {
+func Leftovers(ctx context.Context, admin *server.Session) (list []Unfinished, err error) {
+	all, err := underConstruction(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	var used []string
 	err = admin.Do(func(c *pgx.Conn) error {
 		rows, err := c.Query(ctx, `SELECT d.datname FROM pg_catalog.pg_database d
-			WHERE d.datname LIKE 'odx-tmp-%' AND NOT EXISTS (
+			WHERE d.datname LIKE 'odx-tmp-%' AND EXISTS (
 				SELECT FROM pg_catalog.pg_stat_activity a
-				WHERE a.datname = d.datname AND a.backend_type = 'client backend' OR a.application_name = 'odx restore ' || pg_catalog.regexp_replace(d.datname, $1, ''))
-			ORDER BY 1`, oldSuffix+"$")
+				WHERE a.datname = d.datname AND a.backend_type = 'client backend'
+				   OR pg_catalog.strpos(a.application_name || ' ', 'odx restore ' || pg_catalog.regexp_replace(d.datname, $1, '') || ' ') = 1)`, oldSuffix+"$")
 		if err != nil {
 			return err
 		}
-		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		used, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
-	return names, err
+	for _, u := range all {
+		if !slices.Contains(used, u.Name) {
+			list = append(list, u)
+		}
+	}
+	return list, err
 }
 
 // power says whose is what only a superuser may do.
@@ -197,7 +205,8 @@ type LeftoverError struct {
 }
 
 func (e *LeftoverError) Error() string {
-	return fmt.Sprintf("database %q is left over and could not be removed (odx clean does it later): %v", e.Database, e.Err)
+	return fmt.Sprintf("database %q is left over and could not be removed (odx clean does it later; odx restore --resume %s goes on with it, if its tables were made): %v",
+		e.Database, strings.TrimPrefix(e.Database, TempPrefix), e.Err)
 }
 
 // Unwrap gives what kept it from being removed.

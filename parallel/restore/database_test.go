@@ -48,6 +48,6 @@ func TestDropTemp_CutOff(t *testing.T) {
 		t.Error(err)
 	}
 	if names, err := Leftovers(t.Context(), admin); err != nil || len(names) > 0 {
-		t.Errorf("left over: %q %v", names, err)
+		t.Errorf("left over: %+v %v", names, err)
 	}
 }

@@ -16,6 +16,17 @@
 // comes: they are put in place first, and then the older ones that they lack. What
 // is read, backup and older files, is kept from odx prune until the end.
 //
+// One run at a time works on a name: see claim. What a run is about is in the
+// comment of the database under construction (Record), and what of an archive's
+// entries is finished in a schema of it (journal). So another run can go on after
+// the first was killed, or has failed and was to keep its work (Options.Keep):
+// entries in doubt are dropped and made again, a table has all of its rows or is
+// loaded anew. The schema is gone before anything of the dump could notice it.
+//
+// The folders that are exchanged with the databases are in the Record too
+// (Placing). After a kill in between they are put back, unless the transaction
+// took place.
+//
 // A zip or a script is loaded as it is read, see loadScript: pg_restore runs
 // what stands before the data and what comes after them, of a table of contents
 // that is made of the script, and package pgload loads the data in between.

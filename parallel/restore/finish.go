@@ -23,7 +23,9 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	if info.IsOdoo {
 		r.report.Series = info.Series.String()
-		if err := r.finishOdoo(ctx, info); err != nil {
+		if r.isReset() { // by the run that is resumed
+			r.warn("identity, neutralization and the like were done by the run that is resumed")
+		} else if err := r.finishOdoo(ctx, info); err != nil {
 			return err
 		}
 	}
@@ -73,20 +75,35 @@ func (r *run) finishOdoo(ctx context.Context, info odoo.Info) error {
 				}
 				r.report.Reset = append(r.report.Reset, done...)
 			}
-			if !r.Neutralize {
-				return nil
+			if err := r.neutralize(ctx, tx, info); err != nil || r.keeping.journal == nil {
+				return err
 			}
-			report, err := odoo.Neutralize(ctx, tx, info, r.Addons)
-			if err != nil {
-				return fmt.Errorf("neutralize: %w", err)
-			}
-			r.report.Neutralize = &report
-			for _, w := range report.Warnings {
-				r.warn("neutralize: %s", w)
-			}
-			return nil
+			return noteIn(ctx, tx, resetDone)
 		})
 	})
+}
+
+func (r *run) neutralize(ctx context.Context, tx pgx.Tx, info odoo.Info) error {
+	if !r.Neutralize {
+		return nil
+	}
+	report, err := odoo.Neutralize(ctx, tx, info, r.Addons)
+	if err != nil {
+		return fmt.Errorf("neutralize: %w", err)
+	}
+	r.report.Neutralize = &report
+	for _, w := range report.Warnings {
+		r.warn("neutralize: %s", w)
+	}
+	return nil
+}
+
+// isReset tells whether an earlier run has done what finishOdoo does.
+func (r *run) isReset() bool {
+	if !r.keeping.resumed {
+		return false
+	}
+	return r.keeping.record.Stage == StageLast || r.keeping.journal.has(resetDone.round, resetDone.entry)
 }
 
 // addOdoosOwn adds what Odoo's restore of that version adds to every database.

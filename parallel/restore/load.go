@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,14 @@ func (r *run) loadBoth(ctx context.Context) (err error) {
 	}
 	if err := r.prepareTarget(ctx, &p); err != nil {
 		return err
+	}
+	if err := r.keepRoles(ctx); err != nil {
+		return err
+	}
+	if r.keeping.record.Stage == StageLoading {
+		if err := r.beginJournal(ctx); err != nil {
+			return err
+		}
 	}
 	if r.source.script == nil || r.source.script.places != nil {
 		r.sayLeftOut()
@@ -54,6 +63,15 @@ func (r *run) loadBoth(ctx context.Context) (err error) {
 	return g.Wait()
 }
 
+// keepRoles notes the roles that were made.
+func (r *run) keepRoles(ctx context.Context) error {
+	if len(r.newRoles) == len(r.keeping.record.Roles) {
+		return nil
+	}
+	r.keeping.record.Roles = slices.Clone(r.newRoles)
+	return r.target.note(ctx, &r.keeping.record)
+}
+
 // loadDatabase loads all but what comes last.
 func (r *run) loadDatabase(ctx context.Context, p *plan) error {
 	if r.source.script != nil {
@@ -65,6 +83,9 @@ func (r *run) loadDatabase(ctx context.Context, p *plan) error {
 		if r.mendedTOC, err = r.writeTOC("mended", nil); err != nil {
 			return fmt.Errorf("write the table of contents: %w", err)
 		}
+	}
+	if r.keeping.record.Stage == StageLast {
+		return nil // the run that is resumed has done it
 	}
 	stop := r.poll(ctx)
 	defer stop()
@@ -165,18 +186,51 @@ func (r *run) load(ctx context.Context, last bool) error {
 		if now.last != last || len(now.entries) == 0 {
 			continue
 		}
+		entries, inDoubt, err := r.remaining(ctx, i, now)
+		if err != nil {
+			return err
+		}
+		now.entries = entries
+		if err := r.noting(ctx, i, func() error { return r.loadRound(ctx, i, now, inDoubt) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noting writes into the journal that a round begins, what of it is finished, and
+// that it is.
+func (r *run) noting(ctx context.Context, i int, load func() error) error {
+	j := r.keeping.journal
+	if j == nil {
+		return load()
+	}
+	j.add(i, roundBegun)
+	if err := j.flush(ctx); err != nil {
+		return err
+	}
+	stop := j.during(ctx)
+	err := load()
+	if err == nil {
+		j.add(i, roundDone)
+	}
+	return errors.Join(err, stop())
+}
+
+// loadRound loads what is left of round i. If some of it may be there already
+// (inDoubt), it is dropped before it is made.
+func (r *run) loadRound(ctx context.Context, i int, now round, inDoubt bool) error {
+	if len(now.entries) > 0 {
 		path := filepath.Join(r.work.Path(), fmt.Sprintf("%s-%d.list", filepath.Base(r.source.dump), i))
 		if err := writeList(path, now.entries); err != nil {
 			return fmt.Errorf("write the list of entries: %w", err)
 		}
-		if err := r.pgRestore(ctx, now, path); err != nil {
+		if err := r.pgRestore(ctx, i, now, inDoubt, path); err != nil {
 			return err
 		}
-		if now.connecting {
-			if err := r.handOver(ctx); err != nil {
-				return err
-			}
-		}
+	}
+	if now.connecting {
+		return r.handOver(ctx)
 	}
 	return nil
 }

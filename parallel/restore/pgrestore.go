@@ -12,7 +12,8 @@ import (
 	"odx/parallel/pgtool"
 )
 
-func (r *run) pgRestore(ctx context.Context, now round, list string) error {
+// pgRestore runs pg_restore for the entries of round i.
+func (r *run) pgRestore(ctx context.Context, i int, now round, inDoubt bool, list string) error {
 	child, err := r.Server.Child(r.target.temp, r.application(), r.settings)
 	if err != nil {
 		return err
@@ -28,13 +29,16 @@ func (r *run) pgRestore(ctx context.Context, now round, list string) error {
 	if r.role != "" && !now.connecting {
 		args = append([]string{"--role=" + r.role}, args...)
 	}
+	if inDoubt {
+		args = append([]string{"--clean", "--if-exists"}, args...)
+	}
 	if r.NoPrivileges {
 		args = append([]string{"--no-privileges"}, args...)
 	}
 	if r.oneSpace {
 		args = append([]string{"--no-tablespaces"}, args...)
 	}
-	out := &pgRestoreOutput{run: r, major: r.tool.Version.Major}
+	out := &pgRestoreOutput{run: r, round: i, major: r.tool.Version.Major}
 	ctx, out.stop = context.WithCancelCause(ctx)
 	defer out.stop(nil)
 	if !out.tolerant() {
@@ -58,6 +62,7 @@ func (r *run) pgRestore(ctx context.Context, now round, list string) error {
 // any language and is not looked at.
 type pgRestoreOutput struct {
 	run   *run
+	round int
 	major int
 	stop  context.CancelCauseFunc
 
@@ -94,12 +99,27 @@ func (o *pgRestoreOutput) line(line string) {
 		o.stop(&pgtool.ExitError{Tool: "pg_restore", Code: 1, Stderr: o.message + "\n" + line})
 	case strings.HasPrefix(line, "pg_restore: warning: ") && !strings.Contains(line, "errors ignored on restore"):
 		o.run.warn("pg_restore: %s", strings.TrimPrefix(line, "pg_restore: warning: "))
+	case strings.HasPrefix(line, startsParallel):
+		o.note(definitionsMade)
 	default:
 		if m := finishedItem.FindStringSubmatch(line); m != nil {
 			if id, err := strconv.ParseInt(m[1], 10, 32); err == nil {
 				o.run.finished(pgarchive.DumpID(id))
+				o.note(pgarchive.DumpID(id))
 			}
 		}
+	}
+}
+
+// startsParallel is said when all that comes before the data is made.
+const startsParallel = "pg_restore: entering main parallel loop"
+
+// note has it written down that something is finished. pg_restore says so of what
+// has failed, too: after an error nothing is believed.
+func (o *pgRestoreOutput) note(id pgarchive.DumpID) {
+	if j := o.run.keeping.journal; j != nil && o.errors == o.tolerated {
+		j.add(o.round, id)
+		o.run.step("noted")
 	}
 }
 

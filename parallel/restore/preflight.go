@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"odx/dumpfmt"
 	"odx/parallel/filestore"
@@ -14,14 +15,17 @@ import (
 // connect opens the session that creates, names and drops databases.
 func (r *run) connect(ctx context.Context) (*server.Session, error) {
 	r.target = &target{temp: tempName(), final: r.Database, owner: r.Owner}
+	if r.Resume != "" {
+		r.target.temp = TempPrefix + strings.TrimPrefix(r.Resume, TempPrefix)
+	}
 	if r.Maint != "" {
-		return r.Server.Open(ctx, r.Maint, r.application())
+		return r.Server.Open(ctx, r.Maint, r.announce())
 	}
 	r.Maint = "postgres"
-	admin, err := r.Server.Open(ctx, r.Maint, r.application())
+	admin, err := r.Server.Open(ctx, r.Maint, r.announce())
 	if server.SQLState(err) == "3D000" { // no such database
 		r.Maint = "template1"
-		return r.Server.Open(ctx, r.Maint, r.application())
+		return r.Server.Open(ctx, r.Maint, r.announce())
 	}
 	return admin, err
 }
@@ -75,12 +79,15 @@ func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, e
 }
 
 func (r *run) nameLeftovers(ctx context.Context, admin *server.Session) error {
-	names, err := Leftovers(ctx, admin)
+	list, err := Leftovers(ctx, admin)
 	if err != nil {
 		return fmt.Errorf("look for leftovers: %w", err)
 	}
-	for _, name := range names {
-		r.warn("left over from a run that was killed: database %s; remove it with odx clean", name)
+	for _, u := range list {
+		if u.Name == r.target.temp {
+			continue
+		}
+		r.warn("left over from a run that failed or was killed: database %s%s; remove it with odx clean", u.Name, u.hint())
 	}
 	// Where the folder for temporary files cannot be listed there is nothing to name.
 	_ = r.nameLeftFolders(os.TempDir())
@@ -121,7 +128,7 @@ func (r *run) checkFilestore() (err error) {
 }
 
 // createFilestore makes the temporary folder beside the final one.
-func (r *run) createFilestore() error {
+func (r *run) createFilestore(ctx context.Context) error {
 	if r.Filestore == "" {
 		return nil
 	}
@@ -134,6 +141,10 @@ func (r *run) createFilestore() error {
 	if err := filestore.TryGive(parent, r.give); err != nil {
 		return fmt.Errorf("give the files to the owner of the data folder: %w", err)
 	}
+	if taken, err := r.takeFiles(ctx); taken || err != nil {
+		r.planPlacing()
+		return err
+	}
 	if err := r.nameLeftFolders(parent); err != nil {
 		return err
 	}
@@ -141,8 +152,11 @@ func (r *run) createFilestore() error {
 	if r.old.files {
 		create = dumpfmt.ReplaceDir
 	}
-	r.files, err = create(r.Filestore)
-	return err
+	if r.files, err = create(r.Filestore); err != nil {
+		return err
+	}
+	r.planPlacing()
+	return nil
 }
 
 func currentUser(ctx context.Context, s *server.Session) (name string, err error) {

@@ -20,6 +20,9 @@ func (r *run) publish(ctx context.Context) error {
 		}
 	}
 	r.session.Close()
+	if err := r.beginPlacing(ctx); err != nil {
+		return err
+	}
 	err := r.target.transact(ctx, r.moveOldDatabase, r.target.publish, r.restoreProperties, r.placeFiles)
 	if errors.Is(err, errUnsure) {
 		if named, askErr := r.isPublished(); named {

@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -111,8 +112,16 @@ func (r *run) checkOldDatabase(ctx context.Context, admin *server.Session, me st
 	return r.warnOfSessions(ctx, admin)
 }
 
-// warnOfSessions names early who could keep the old database from being closed.
+// warnOfSessions names early who could keep the old database from being closed. A
+// dump of odx's is not ended.
 func (r *run) warnOfSessions(ctx context.Context, admin *server.Session) error {
+	dumps, err := sessionsIn(ctx, admin, r.target.final, "AND application_name LIKE 'odx dump %'")
+	if err != nil {
+		return err
+	}
+	if dumps != "" {
+		return fmt.Errorf("database %q cannot be replaced: another odx dumps it (%s)", r.target.final, dumps)
+	}
 	who, err := sessionsIn(ctx, admin, r.target.final, "AND NOT pg_catalog.pg_has_role(usesysid, 'USAGE')")
 	if err == nil && who != "" {
 		r.warn("these sessions in the old database, which this role may not end, have to be gone when it is replaced: %s", who)
@@ -233,6 +242,10 @@ func (r *run) renameOldStatements() []string {
 		return []string{wait, rename + quote(r.old.kept), "ALTER DATABASE " + quote(r.old.kept) + " IS_TEMPLATE true"}
 	}
 	comment := fmt.Sprintf("odx has replaced this database, %q; if no odx is running, remove it with: odx clean", r.target.final)
+	record := Record{Database: r.target.final, Began: now(), Process: process(), Files: r.keeping.record.Files}
+	if data, err := json.Marshal(record); err == nil { // it has nothing but text
+		comment += marker + string(data)
+	}
 	return []string{wait, rename + quote(r.old.temp), "ALTER DATABASE " + quote(r.old.temp) + " ALLOW_CONNECTIONS false",
 		fmt.Sprintf("COMMENT ON DATABASE %s IS %s", quote(r.old.temp), literal(comment))}
 }
@@ -309,7 +322,8 @@ func (r *run) endReplacing(ctx context.Context) {
 	}
 	r.Progress.SetPhase("removing the old database")
 	r.step("removing the old")
-	// The folder first: until then it has a name that odx clean does not touch.
+	// The folder first: until then it has a name that odx clean does not touch, and
+	// the old database's comment tells of it.
 	if r.old.moved {
 		if left, err := dumpfmt.DiscardDir(r.old.folder); err != nil {
 			r.warn("the old filestore could not be removed; %s is left over: %v", left, err)

@@ -384,7 +384,7 @@ func TestRun_ReplaceLeftover(t *testing.T) {
 		}
 		s.exec(s.admin, fmt.Sprintf("ALTER DATABASE %s OWNER TO %s", quote(r.old.temp), quote(s.User())))
 		if names, err := Leftovers(t.Context(), admin); err != nil || len(names) > 0 {
-			t.Errorf("in use, and yet left over: %q %v", names, err)
+			t.Errorf("in use, and yet left over: %v %v", names, err)
 		}
 	}
 	report, err := r.do(t.Context())
@@ -399,7 +399,7 @@ func TestRun_ReplaceLeftover(t *testing.T) {
 	s.wantOld("target", "target", false)
 	s.waitFor("SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'odx restore%'")
 	if names, err := Leftovers(t.Context(), admin); err != nil || len(names) != 1 {
-		t.Errorf("left over: %q %v", names, err)
+		t.Errorf("left over: %v %v", names, err)
 	}
 	if err := DropTemp(t.Context(), s.settings(s.User()), admin, r.old.temp); err != nil {
 		t.Error(err)

@@ -39,6 +39,9 @@ type Options struct {
 	Force   bool // replace a database and a filestore folder of these names
 	KeepOld bool // with Force: keep what is replaced, under another name
 
+	Keep   bool   // after a failure that comes after the tables were made, leave the work for Resume
+	Resume string // goes on with the work that KeptError.ID names; "" begins anew
+
 	Jobs          int
 	Collation     string // CollationOdoo, CollationSource or the name of a locale
 	NoPrivileges  bool   // leave GRANTs and default privileges out
@@ -122,6 +125,7 @@ type run struct {
 	role     string // for SET ROLE; "" if the connecting role owns the database
 	power    power
 	settings string
+	keeping  keeping
 
 	publicACL    bool                      // the archive has grants of its own on schema public
 	rounds       []round                   // of pg_restore
@@ -147,8 +151,9 @@ type run struct {
 }
 
 // Run restores one backup. On any error neither database nor filestore is
-// left, and with Force the old ones are as they were; leftovers of an earlier run that was killed are named as warnings. The
-// context ends pg_restore, the copy and all sessions.
+// left, unless Options.Keep asks for it (see KeptError), and with Force the old
+// ones are as they were; leftovers of an earlier run that was killed are named as
+// warnings. The context ends pg_restore, the copy and all sessions.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	r := &run{Options: o}
 	return r.do(ctx)
@@ -165,7 +170,7 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.checkSource(ctx); err != nil {
+	if err := r.checkKeeping(); err != nil {
 		return nil, err
 	}
 	admin, err := r.connect(ctx)
@@ -173,7 +178,10 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 		return nil, err
 	}
 	defer admin.Close()
-	l, err := r.preflight(ctx, admin)
+	if err := claim(ctx, admin, r.Database, r.target.temp); err != nil {
+		return nil, err
+	}
+	l, err := r.begin(ctx, admin)
 	if err != nil {
 		return nil, err
 	}
@@ -184,8 +192,8 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	if err := doctor.Heed(findings, r.warn); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.abortFilestore(err != nil)) }()
-	if err := r.createFilestore(); err != nil {
+	defer func() { err = errors.Join(err, r.abortFilestore(err)) }()
+	if err := r.createFilestore(ctx); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.work.Remove()) }()
@@ -196,16 +204,37 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	return &r.report, nil
 }
 
-// abortFilestore removes the folder under construction, if it is one still,
-// and after a failure those that were made for it.
-func (r *run) abortFilestore(failed bool) (err error) {
+// abortFilestore removes the folder under construction, if it is one still and
+// is not to be kept, and after a failure those that were made for it.
+func (r *run) abortFilestore(failure error) (err error) {
+	if errors.As(failure, new(*KeptError)) {
+		if r.files != nil {
+			r.files.Leave()
+		}
+		return nil
+	}
 	if r.files != nil {
 		err = r.files.Abort()
 	}
-	if failed || err != nil {
+	if failure != nil || err != nil {
 		err = errors.Join(err, filestore.RemoveParents(r.parents))
 	}
 	return err
+}
+
+// begin does all that comes before the first thing is made.
+func (r *run) begin(ctx context.Context, admin *server.Session) (l locale, err error) {
+	if err := r.checkSource(ctx); err != nil {
+		return l, err
+	}
+	r.target.admin = admin
+	if err := r.settle(ctx); err != nil {
+		return l, err
+	}
+	if l, err = r.preflight(ctx, admin); err != nil {
+		return l, err
+	}
+	return l, r.findRecord(ctx)
 }
 
 // checkSource reads the backup before the server is touched.
@@ -233,16 +262,15 @@ func (r *run) checkSource(ctx context.Context) error {
 // fillDatabase makes the database, fills it and gives it its name, or drops it.
 func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 	r.Progress.SetPhase("creating the database")
-	if err := r.target.create(ctx, l); err != nil {
-		return errors.Join(err, r.dropTemp())
-	}
 	defer func() {
 		r.session.Close()
 		if err != nil {
-			err = errors.Join(err, r.dropTemp())
-			err = errors.Join(err, r.undoRoles())
+			err = errors.Join(err, r.undo())
 		}
 	}()
+	if err := r.takeDatabase(ctx, l); err != nil {
+		return err
+	}
 	r.step("database created")
 	if err := r.loadBoth(ctx); err != nil {
 		return err
@@ -251,6 +279,10 @@ func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 	if err := r.finish(ctx); err != nil {
 		return err
 	}
+	if err := r.endJournal(ctx); err != nil {
+		return err
+	}
+	r.step("journal ended")
 	if err := r.loadLast(ctx); err != nil {
 		return err
 	}
@@ -263,6 +295,18 @@ func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 	}
 	r.endReplacing(ctx)
 	return nil
+}
+
+// undo removes what was made, or keeps it.
+func (r *run) undo() error {
+	kept := r.keep()
+	if r.keeping.journal != nil {
+		r.keeping.journal.session.Close()
+	}
+	if kept != nil {
+		return kept
+	}
+	return errors.Join(r.dropTemp(), r.undoRoles())
 }
 
 // dropTemp removes the database after a failure, also after an interruption:

@@ -30,6 +30,10 @@ var clusters = map[string]*pgcluster.Cluster{}
 // TestMain gives the tests a folder for temporary files of their own: what
 // others leave behind in theirs is named in the warnings of a restore.
 func TestMain(m *testing.M) {
+	if plan := os.Getenv(killPlan); plan != "" {
+		runToBeKilled(plan)
+		return
+	}
 	temp, err := os.MkdirTemp("", "odx-test-")
 	if err == nil {
 		err = errors.Join(os.Chmod(temp, 0o755), os.Setenv("TMPDIR", temp)) // the server's user gets there too
@@ -455,7 +459,7 @@ func TestRun_OlderServer(t *testing.T) {
 func TestRun_OwnerOfFiles(t *testing.T) {
 	r := &run{Options: Options{Filestore: filepath.Join(t.TempDir(), "filestore", "x")}}
 	r.give = filestore.Permissions{UID: -1, GID: -1, DirMode: 0o750}
-	if err := r.createFilestore(); err != nil {
+	if err := r.createFilestore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.files.Abort(); err != nil {
