@@ -91,7 +91,7 @@ func (s *slow) Read(b []byte) (int, error) {
 }
 
 func TestMessages(t *testing.T) {
-	lengths := []int{0, 1, 2, 3, 0, 0, 5, 506, 507, 508, 8186, 8187, 8188, 70, 65530, 65531, 65536, 70, 70_000, 1, 0}
+	lengths := []int{0, 1, 2, 3, 0, 0, 5, 506, 507, 508, 8186, 8187, 8188, 70, 66_000, 1, 0}
 	wire, want := said(t, lengths)
 	_, wantOthers, _, _ := heard(bytes.NewReader(wire))
 	for name, src := range map[string]func() io.Reader{
@@ -101,7 +101,7 @@ func TestMessages(t *testing.T) {
 		"a page":  func() io.Reader { return pulled{bytes.NewReader(wire), 8192} },
 		"timeout": func() io.Reader { return &slow{src: pulled{bytes.NewReader(wire), 1000}} },
 	} {
-		for _, size := range []int{1, 4, 5, 6, 7, leastRead - 1, leastRead, 8192, 1 << 20} {
+		for _, size := range []int{1, 5, 6, leastRead - 1, leastRead, 8192, 1 << 20} {
 			text, others, longest, err := heard(pulled{newMessages(src()), size})
 			if err != io.ErrUnexpectedEOF || text != want || others != wantOthers {
 				t.Errorf("%s, read in %d: %v, %d bytes of %d, others %t", name, size, err, len(text), len(want), others == wantOthers)
