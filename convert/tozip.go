@@ -22,7 +22,11 @@ func (c *conversion) toZip(ctx context.Context, a *pgarchive.Archive) (err error
 	if c.Out != nil {
 		return w.write(ctx, c.Out)
 	}
-	f, err := dumpfmt.CreateFile(c.Target)
+	holder := ""
+	if c.Consume {
+		holder = c.Source
+	}
+	f, err := dumpfmt.CreateFileFrom(c.Target, holder)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func AdoptDir(path, target string, isReplacing bool) (*PendingDir, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	return alone(target, !isReplacing, func() (*PendingDir, error) {
+	return alone(target, "", !isReplacing, func() (*PendingDir, error) {
 		d := &PendingDir{pending{target: target, path: filepath.Join(parent, tempName(filepath.Base(target)))}}
 		if err := MoveDir(path, d.path); err != nil {
 			return nil, err

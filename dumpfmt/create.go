@@ -43,7 +43,7 @@ type pending struct {
 // fs.ErrExist; if another process of this machine makes it, the error is an
 // *InUseError. Nothing is created in any error.
 func CreateDir(target string) (*PendingDir, error) {
-	return alone(target, true, func() (*PendingDir, error) {
+	return alone(target, "", true, func() (*PendingDir, error) {
 		target, parent, err := newTarget(target)
 		if err != nil {
 			return nil, err

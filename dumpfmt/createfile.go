@@ -23,8 +23,12 @@ var _ io.Writer = (*PendingFile)(nil)
 // same file system. If target exists, as whatever it may be, the error matches
 // fs.ErrExist; if another process of this machine makes it, the error is an
 // *InUseError. Nothing is created in any error.
-func CreateFile(target string) (*PendingFile, error) {
-	return alone(target, true, func() (*PendingFile, error) {
+func CreateFile(target string) (*PendingFile, error) { return CreateFileFrom(target, "") }
+
+// CreateFileFrom is CreateFile for what is made of a folder under construction
+// that bears the name of the same target.
+func CreateFileFrom(target, dir string) (*PendingFile, error) {
+	return alone(target, dir, true, func() (*PendingFile, error) {
 		target, parent, err := newTarget(target)
 		if err != nil {
 			return nil, err

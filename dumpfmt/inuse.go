@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,14 +39,15 @@ const tempTime = "20060102T150405Z"
 var tempPattern = regexp.MustCompile(`^` + TempPrefix + `(.*)-(\d{8}T\d{6}Z)-(\d+)-[0-9a-f]{10}$`)
 
 // refuseInUse fails if a process holds the lock of something under construction
-// for the target, own apart. A folder that may not be read hides it.
-func refuseInUse(target, own string) error {
+// for the target, but for those that are the caller's own. A folder that may not
+// be read hides it.
+func refuseInUse(target string, own ...string) error {
 	parent, base := filepath.Dir(target), tempBase(filepath.Base(target))
 	entries, _ := os.ReadDir(parent)
 	for _, e := range entries {
 		m := tempPattern.FindStringSubmatch(e.Name())
 		path := filepath.Join(parent, e.Name())
-		if m == nil || m[1] != base || path == own || !isHeld(Leftover{Path: path}.lock()) {
+		if m == nil || m[1] != base || slices.Contains(own, path) || !isHeld(Leftover{Path: path}.lock()) {
 			continue
 		}
 		pid, _ := strconv.Atoi(m[3])
@@ -60,17 +62,18 @@ const aloneTries = 5
 
 // alone has something made under a temporary name, unless somebody else works
 // on the same target. Each looks around when its own lock is held already, so of
-// two at most one goes on; and if both step back, not for the same time.
+// two at most one goes on; and if both step back, not for the same time. The
+// holder is something else under construction that is the caller's own, or "".
 func alone[T interface {
 	Path() string
 	Abort() error
-}](target string, isNew bool, create func() (T, error)) (made T, err error) {
+}](target, holder string, isNew bool, create func() (T, error)) (made T, err error) {
 	target, err = filepath.Abs(target)
 	if err != nil {
 		return made, err
 	}
 	check := func(own string) error {
-		err := refuseInUse(target, own)
+		err := refuseInUse(target, own, holder)
 		if isNew { // the other may just have finished
 			if exists := refuseExisting(target); exists != nil {
 				err = exists

@@ -12,7 +12,7 @@ import (
 // ReplaceDir is CreateDir for a target that may exist: as CreateDir's it is
 // never overwritten, so whoever replaces it moves it aside before Commit.
 func ReplaceDir(target string) (*PendingDir, error) {
-	return alone(target, false, func() (*PendingDir, error) {
+	return alone(target, "", false, func() (*PendingDir, error) {
 		target, parent, err := findParent(target)
 		if err != nil {
 			return nil, err

@@ -229,9 +229,7 @@ func TestConvert_Killed(t *testing.T) {
 		if len(left) != 1 || !strings.HasPrefix(left[0], dumpfmt.TempPrefix) {
 			t.Errorf("%q was left", left)
 		}
-		clean := withoutServer(t.Context(), "clean", "--no-server", "--yes")
-		clean.Env = append(clean.Env, "TMPDIR="+dir)
-		finish(t, clean).want(t, exitOK, "removed f", left[0])
+		cleanIn(t, dir, "--yes").want(t, exitOK, "removed f", left[0])
 		wantOnly(t, dir)
 	}
 }

@@ -70,7 +70,7 @@ func TestVerify_RestoreEnded(t *testing.T) {
 				t.Fatal(err)
 			}
 			server := serverOf(t, ctx, temp)
-			runWithoutServer(t, "clean", temp, "--no-server").want(t, exitOK, "nothing is left over")
+			cleanIn(t, temp).want(t, exitOK, "nothing is left over")
 			if err := cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +87,7 @@ func TestVerify_RestoreEnded(t *testing.T) {
 				return
 			}
 			runWithoutServer(t, "verify", "--restore", filepath.Join(archives, "pg15", "cellar"), "--temp-dir", temp).want(t, exitOK, "left over from a run that was killed", "odx-tmp-pg-")
-			runWithoutServer(t, "clean", temp, "--no-server", "--yes").want(t, exitOK, "removed folder")
+			cleanIn(t, temp, "--yes").want(t, exitOK, "removed folder")
 			wantOnly(t, temp)
 		})
 	}
@@ -135,4 +135,13 @@ func serverOf(t *testing.T, ctx context.Context, dir string) (pid int) {
 	}
 	t.Fatal("no server came up")
 	return 0
+}
+
+// cleanIn runs odx clean with a folder for temporary files that is only this
+// test's.
+func cleanIn(t *testing.T, temp string, args ...string) result {
+	t.Helper()
+	cmd := withoutServer(t.Context(), append([]string{"clean", "--no-server"}, args...)...)
+	cmd.Env = append(cmd.Env, "TMPDIR="+temp)
+	return finish(t, cmd)
 }

@@ -55,7 +55,7 @@ func (s *site) kill(k killed) {
 		s.t.Fatal(err)
 	}
 	cmd := exec.CommandContext(s.t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), killPlan+"="+string(plan))
+	cmd.Env = append(os.Environ(), killPlan+"="+string(plan), "TMPDIR="+s.t.TempDir())
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil || cmd.ProcessState.Exited() {
 		s.t.Fatalf("not killed: %v\n%s", err, out)

@@ -223,7 +223,7 @@ func TestMakePlan_Shapes(t *testing.T) {
 		{ID: 7, Desc: "TABLE", Tag: "t", Dependencies: []pgarchive.DumpID{6}},
 	}}
 	p := makePlan(toc)
-	if fmt.Sprint(p.extensions) != `[{uuid-ossp od"d COMMENT 1}]` || fmt.Sprint(p.schemas) != `[od"d]` || p.publicACL {
+	if fmt.Sprint(p.extensions) != `[{3 uuid-ossp od"d COMMENT 1}]` || fmt.Sprint(p.schemas) != `[od"d]` || p.publicACL {
 		t.Errorf("%+v", p)
 	}
 	if lost, err := p.leaveReserved(toc, newReserved(toc, "plain")); err != nil || fmt.Sprint(lost) != "[ACCESS METHOD am TABLE t]" {

@@ -63,24 +63,44 @@ func (r *run) nameOld(now time.Time) {
 	}
 }
 
+// chooseOldName gives what is replaced the name of this moment, or of one soon if
+// there are a database or files of that name.
+func (r *run) chooseOldName(ctx context.Context, admin *server.Session) error {
+	for now := time.Now(); ; now = now.Add(time.Second) {
+		r.nameOld(now)
+		taken, err := databaseExists(ctx, admin, r.old.kept)
+		if err != nil {
+			return fmt.Errorf("look for the database: %w", err)
+		}
+		if r.old.folder != "" {
+			_, err := os.Lstat(r.old.folder)
+			taken = taken || err == nil
+		}
+		if !taken {
+			return nil
+		}
+	}
+}
+
 // maxName is how many bytes of a name PostgreSQL keeps (NAMEDATALEN - 1).
 const maxName = 63
 
 // checkOldDatabase finds the database that has the name, and out whether it can
 // be replaced. Its owner is to own the new one too, if nobody else is named.
 func (r *run) checkOldDatabase(ctx context.Context, admin *server.Session, me string) error {
-	r.nameOld(time.Now())
+	if err := r.chooseOldName(ctx, admin); err != nil {
+		return err
+	}
 	var owner string
-	var template, mine, keptExists bool
+	var template, mine bool
 	var subscriptions, prepared int
 	err := admin.Do(func(c *pgx.Conn) error {
 		return c.QueryRow(ctx, `
 			SELECT pg_catalog.pg_get_userbyid(d.datdba), d.datistemplate, pg_catalog.pg_has_role(d.datdba, 'USAGE'),
 			       (SELECT count(*) FROM pg_catalog.pg_subscription s WHERE s.subdbid = d.oid),
-			       (SELECT count(*) FROM pg_catalog.pg_prepared_xacts p WHERE p.database = d.datname),
-			       EXISTS (SELECT FROM pg_catalog.pg_database k WHERE k.datname = $2)
-			FROM pg_catalog.pg_database d WHERE d.datname = $1`, r.target.final, r.old.kept).
-			Scan(&owner, &template, &mine, &subscriptions, &prepared, &keptExists)
+			       (SELECT count(*) FROM pg_catalog.pg_prepared_xacts p WHERE p.database = d.datname)
+			FROM pg_catalog.pg_database d WHERE d.datname = $1`, r.target.final).
+			Scan(&owner, &template, &mine, &subscriptions, &prepared)
 	})
 	cannot := func(why string) error {
 		return fmt.Errorf("database %q cannot be replaced: %s", r.target.final, why)
@@ -102,8 +122,6 @@ func (r *run) checkOldDatabase(ctx context.Context, admin *server.Session, me st
 		return cannot("it has subscriptions; drop them first (DROP SUBSCRIPTION)")
 	case prepared > 0:
 		return cannot("it has prepared transactions; end them first (pg_prepared_xacts lists them)")
-	case keptExists:
-		return cannot(fmt.Sprintf("there is a database %q already", r.old.kept))
 	}
 	r.old.database = true
 	if r.target.owner == "" {

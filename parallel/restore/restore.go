@@ -173,6 +173,9 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	if err := r.checkKeeping(); err != nil {
 		return nil, err
 	}
+	if err := r.checkSource(ctx); err != nil {
+		return nil, err
+	}
 	admin, err := r.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -224,9 +227,6 @@ func (r *run) abortFilestore(failure error) (err error) {
 
 // begin does all that comes before the first thing is made.
 func (r *run) begin(ctx context.Context, admin *server.Session) (l locale, err error) {
-	if err := r.checkSource(ctx); err != nil {
-		return l, err
-	}
 	r.target.admin = admin
 	if err := r.settle(ctx); err != nil {
 		return l, err

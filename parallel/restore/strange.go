@@ -33,6 +33,7 @@ func strange(e *pgarchive.Entry) error {
 	}
 	for _, statement := range statements(words(e.Defn.String)) {
 		switch {
+		case e.Desc == "ACL" && isGrantor(statement): // of a GRANT by another role
 		case isStrange(statement):
 			return fmt.Errorf("pg_dump writes no statement such as %s %s", statement[0], second(statement))
 		case e.Desc == "COMMENT" && statement[0] != "COMMENT":
@@ -72,6 +73,13 @@ func statements(words []string) (list [][]string) {
 		words = words[min(end+1, len(words)):]
 	}
 	return list
+}
+
+// isGrantor tells whether a statement is one of those between which pg_dump puts
+// the GRANT of somebody else than the owner.
+func isGrantor(statement []string) bool {
+	at := len(statement) > 2 && isWord(statement[1], "SESSION") && isWord(statement[2], "AUTHORIZATION")
+	return at && (isWord(statement[0], "SET") && len(statement) == 4 || isWord(statement[0], "RESET") && len(statement) == 3)
 }
 
 // isStrange tells whether a statement is about more than the database, or runs
