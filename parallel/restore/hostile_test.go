@@ -53,7 +53,7 @@ func define(kind, sql string) func(*pgarchive.TOC) {
 // server refuses it; what stands outside is as before.
 func TestRun_Hostile(t *testing.T) {
 	s := newSite(t, "")
-	backup := s.backup("CREATE VIEW seen AS SELECT 1 AS a; COMMENT ON VIEW seen IS 'seen'")
+	backup := s.backup("CREATE VIEW seen AS SELECT 1 AS a; COMMENT ON VIEW seen IS 'seen'; GRANT SELECT ON seen TO PUBLIC")
 	marker := filepath.Join(s.Host(), "marker")
 	s.exec(s.admin, "DROP DATABASE IF EXISTS victim")
 	s.exec(s.admin, "DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN CREATEDB")
@@ -85,6 +85,8 @@ func TestRun_Hostile(t *testing.T) {
 		{"copy to program", define("VIEW", shell+";"), "COPY", ""},
 		{"copy to file", define("VIEW", "COPY (SELECT 1) TO '"+marker+"';"), "COPY", ""},
 		{"comment and more", define("COMMENT", "COMMENT ON VIEW public.seen IS 'x'; SELECT 1;"), "comment with another statement", ""},
+		{"privileges and more", define("ACL", "SET SESSION AUTHORIZATION postgres; SELECT 1; RESET SESSION AUTHORIZATION;"), "privileges with another statement", ""},
+		{"a role to another", define("ACL", "SET SESSION AUTHORIZATION postgres; GRANT postgres TO stranger; RESET SESSION AUTHORIZATION;"), "privileges with another statement", ""},
 		{"rows from a program", func(toc *pgarchive.TOC) {
 			for i := range toc.Entries {
 				if e := &toc.Entries[i]; e.Tag == "ir_module_module" && e.Desc == pgarchive.DescTableData {
@@ -151,6 +153,22 @@ func TestRefuseStrange(t *testing.T) {
 	} {
 		if err := strange(&pgarchive.Entry{Desc: "TABLE", Defn: pgarchive.Str(good)}); err != nil {
 			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, good := range []string{
+		"GRANT SELECT ON TABLE public.t TO a;\nSET SESSION AUTHORIZATION a;\nGRANT SELECT(x) ON TABLE public.t TO \"on\" WITH GRANT OPTION;\nRESET SESSION AUTHORIZATION;\n",
+		"REVOKE ALL ON SCHEMA public FROM PUBLIC;\n", "REVOKE GRANT OPTION FOR ALL ON FUNCTION public.f(integer) FROM a;\n",
+		"ALTER DEFAULT PRIVILEGES FOR ROLE a IN SCHEMA public GRANT SELECT ON TABLES TO b;\n", "GRANT ALL ON LARGE OBJECT 7 TO a;\n",
+	} {
+		if err := strange(&pgarchive.Entry{Desc: "ACL", Defn: pgarchive.Str(good)}); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{
+		"SET SESSION AUTHORIZATION a; SELECT 1;", "SELECT 1;", "GRANT a TO b;", "REVOKE a FROM b;", "SET SESSION AUTHORIZATION a b;", "RESET ROLE;",
+	} {
+		if err := strange(&pgarchive.Entry{Desc: "ACL", Defn: pgarchive.Str(bad)}); err == nil {
+			t.Errorf("%s: passed", bad)
 		}
 	}
 	for _, good := range []string{

@@ -33,7 +33,10 @@ func strange(e *pgarchive.Entry) error {
 	}
 	for _, statement := range statements(words(e.Defn.String)) {
 		switch {
-		case e.Desc == "ACL" && isGrantor(statement): // of a GRANT by another role
+		case isACL(e.Desc):
+			if !isPrivilege(statement) {
+				return errors.New("privileges with another statement")
+			}
 		case isStrange(statement):
 			return fmt.Errorf("pg_dump writes no statement such as %s %s", statement[0], second(statement))
 		case e.Desc == "COMMENT" && statement[0] != "COMMENT":
@@ -75,11 +78,19 @@ func statements(words []string) (list [][]string) {
 	return list
 }
 
-// isGrantor tells whether a statement is one of those between which pg_dump puts
-// the GRANT of somebody else than the owner.
-func isGrantor(statement []string) bool {
-	at := len(statement) > 2 && isWord(statement[1], "SESSION") && isWord(statement[2], "AUTHORIZATION")
-	return at && (isWord(statement[0], "SET") && len(statement) == 4 || isWord(statement[0], "RESET") && len(statement) == 3)
+// isPrivilege tells whether a statement is one that pg_dump writes about
+// privileges: it is about those of an object, or says which role gives them. GRANT
+// of a role to another, which has no ON, is about roles.
+func isPrivilege(statement []string) bool {
+	switch {
+	case matches(statement, "SET", "SESSION", "AUTHORIZATION", ""):
+		return len(statement) == 4
+	case matches(statement, "RESET", "SESSION", "AUTHORIZATION"):
+		return len(statement) == 3
+	case matches(statement, "GRANT"), matches(statement, "REVOKE"):
+		return slices.Contains(statement, "ON")
+	}
+	return matches(statement, "ALTER", "DEFAULT", "PRIVILEGES")
 }
 
 // isStrange tells whether a statement is about more than the database, or runs
