@@ -12,11 +12,11 @@ import (
 // (isReplacing) nobody else may work on the target. It gets a temporary name of
 // this process's. The result is nil, with no error, if there is no such folder.
 func AdoptDir(path, target string, isReplacing bool) (*PendingDir, error) {
-	target, parent, err := findParent(target)
+	target, err := inFolder(target)
 	if err != nil {
 		return nil, err
 	}
-	if filepath.Dir(path) != parent || tempPattern.FindStringSubmatch(filepath.Base(path)) == nil {
+	if filepath.Dir(path) != filepath.Dir(target) || tempPattern.FindStringSubmatch(filepath.Base(path)) == nil {
 		return nil, fmt.Errorf("%s is no folder under construction for %s", path, target)
 	}
 	if err := CheckMovable(path); errors.Is(err, fs.ErrNotExist) {
@@ -25,7 +25,7 @@ func AdoptDir(path, target string, isReplacing bool) (*PendingDir, error) {
 		return nil, err
 	}
 	return alone(target, "", !isReplacing, func() (*PendingDir, error) {
-		d := &PendingDir{pending{target: target, path: filepath.Join(parent, tempName(filepath.Base(target)))}}
+		d := &PendingDir{pending{target: target, path: tempSibling(target)}}
 		if err := MoveDir(path, d.path); err != nil {
 			return nil, err
 		}

@@ -44,19 +44,20 @@ type pending struct {
 // *InUseError. Nothing is created in any error.
 func CreateDir(target string) (*PendingDir, error) {
 	return alone(target, "", true, func() (*PendingDir, error) {
-		target, parent, err := newTarget(target)
+		target, err := newTarget(target)
 		if err != nil {
 			return nil, err
 		}
-		return makeDir(target, parent)
+		return makeDir(target)
 	})
 }
 
-func makeDir(target, parent string) (_ *PendingDir, err error) {
+// makeDir makes the temporary folder for a target, whose path is absolute.
+func makeDir(target string) (_ *PendingDir, err error) {
 	for {
-		d := &PendingDir{pending{target: target, path: filepath.Join(parent, tempName(filepath.Base(target)))}}
+		d := &PendingDir{pending{target: target, path: tempSibling(target)}}
 		if err := os.Mkdir(d.path, 0o700); err != nil {
-			return nil, &fs.PathError{Op: "create a folder in", Path: parent, Err: cause(err)}
+			return nil, &fs.PathError{Op: "create a folder in", Path: filepath.Dir(target), Err: cause(err)}
 		}
 		if d.lock, err = lockDir(d.path, true); err == nil {
 			return d, nil
@@ -69,41 +70,42 @@ func makeDir(target, parent string) (_ *PendingDir, err error) {
 	}
 }
 
-// newTarget makes the path of a target absolute and gives its folder, unless
-// the target exists or the folder does not.
-func newTarget(target string) (path, parent string, err error) {
+// newTarget makes the path of a target absolute, unless the target exists or
+// its folder does not.
+func newTarget(target string) (path string, err error) {
 	if path, err = filepath.Abs(target); err != nil {
-		return "", "", err
+		return "", err
 	}
 	if err := refuseExisting(path); err != nil {
-		return "", "", err
+		return "", err
 	}
-	return findParent(path)
+	return inFolder(path)
 }
 
-// findParent makes the path of a target absolute and gives its folder, unless
-// the folder does not exist.
-func findParent(target string) (path, parent string, err error) {
+// inFolder makes the path of a target absolute, unless its folder does not
+// exist.
+func inFolder(target string) (path string, err error) {
 	if path, err = filepath.Abs(target); err != nil {
-		return "", "", err
+		return "", err
 	}
-	parent = filepath.Dir(path)
+	parent := filepath.Dir(path)
 	info, err := os.Stat(parent)
 	if err != nil {
-		return "", "", fmt.Errorf("parent folder: %w", err)
+		return "", fmt.Errorf("parent folder: %w", err)
 	}
 	if !info.IsDir() {
-		return "", "", fmt.Errorf("parent folder: %w", &fs.PathError{Op: "open", Path: parent, Err: syscall.ENOTDIR})
+		return "", fmt.Errorf("parent folder: %w", &fs.PathError{Op: "open", Path: parent, Err: syscall.ENOTDIR})
 	}
-	return path, parent, nil
+	return path, nil
 }
 
-// tempName gives a new name for what is to become base. It tells for whom, since
-// when, and whose it is: see tempPattern.
-func tempName(base string) string {
+// tempSibling gives a new temporary name beside a target. It tells for whom,
+// since when, and whose it is: see tempPattern.
+func tempSibling(target string) string {
 	random := make([]byte, 5)
 	_, _ = rand.Read(random) // never fails: crypto/rand ends the process instead
-	return fmt.Sprintf("%s%s-%s-%d-%x", TempPrefix, tempBase(base), time.Now().UTC().Format(tempTime), os.Getpid(), random)
+	name := fmt.Sprintf("%s%s-%s-%d-%x", TempPrefix, tempBase(filepath.Base(target)), time.Now().UTC().Format(tempTime), os.Getpid(), random)
+	return filepath.Join(filepath.Dir(target), name)
 }
 
 // tempBase gives what a temporary name repeats of a name: of a long one the

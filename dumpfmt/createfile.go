@@ -29,20 +29,20 @@ func CreateFile(target string) (*PendingFile, error) { return CreateFileFrom(tar
 // that bears the name of the same target.
 func CreateFileFrom(target, dir string) (*PendingFile, error) {
 	return alone(target, dir, true, func() (*PendingFile, error) {
-		target, parent, err := newTarget(target)
+		target, err := newTarget(target)
 		if err != nil {
 			return nil, err
 		}
-		return createBeside(target, parent)
+		return createBeside(target)
 	})
 }
 
-// createBeside makes the temporary file for a target in a folder.
-func createBeside(target, parent string) (*PendingFile, error) {
-	path := filepath.Join(parent, tempName(filepath.Base(target)))
+// createBeside makes the temporary file for a target, whose path is absolute.
+func createBeside(target string) (*PendingFile, error) {
+	path := tempSibling(target)
 	f, err := CreateNew(path)
 	if err != nil {
-		return nil, &fs.PathError{Op: "create a file in", Path: parent, Err: cause(err)}
+		return nil, &fs.PathError{Op: "create a file in", Path: filepath.Dir(target), Err: cause(err)}
 	}
 	lock, err := lockFile(path, true)
 	if err != nil {
@@ -106,7 +106,7 @@ func ReplaceFile(target string, data []byte, mode fs.FileMode) (err error) {
 	if target, err = filepath.Abs(target); err != nil {
 		return err
 	}
-	f, err := createBeside(target, filepath.Dir(target))
+	f, err := createBeside(target)
 	if err != nil {
 		return err
 	}

@@ -71,8 +71,7 @@ func Discard(path string, judged fs.FileInfo) error {
 	} else if !os.SameFile(now, judged) {
 		return &fs.PathError{Op: "remove", Path: path, Err: fs.ErrNotExist}
 	}
-	parent := filepath.Dir(path)
-	doomed := filepath.Join(parent, tempName(filepath.Base(path)))
+	parent, doomed := filepath.Dir(path), tempSibling(path)
 	if err := renameNew(path, doomed); err != nil {
 		return &os.LinkError{Op: "rename", Old: path, New: doomed, Err: cause(err)}
 	}

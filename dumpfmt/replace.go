@@ -13,11 +13,11 @@ import (
 // never overwritten, so whoever replaces it moves it aside before Commit.
 func ReplaceDir(target string) (*PendingDir, error) {
 	return alone(target, "", false, func() (*PendingDir, error) {
-		target, parent, err := findParent(target)
+		target, err := inFolder(target)
 		if err != nil {
 			return nil, err
 		}
-		return makeDir(target, parent)
+		return makeDir(target)
 	})
 }
 
@@ -72,7 +72,7 @@ func MoveDir(from, to string) error {
 // first, so that a run that is killed leaves nothing that looks whole; left is
 // the name that it has after an error.
 func DiscardDir(path string) (left string, err error) {
-	temp := filepath.Join(filepath.Dir(path), tempName(filepath.Base(path)))
+	temp := tempSibling(path)
 	if err := MoveDir(path, temp); err != nil {
 		return path, err
 	}

@@ -17,7 +17,7 @@ func CreateScratch(parent, purpose string) (*Scratch, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := makeDir(purpose, parent)
+	dir, err := makeDir(filepath.Join(parent, purpose))
 	if err != nil {
 		return nil, err
 	}
