@@ -58,8 +58,8 @@ func (t *target) create(ctx context.Context, l locale, record *Record) error {
 	return t.note(ctx, record)
 }
 
-// DropTemp removes a database under construction, or one that was replaced, and ends the sessions in it.
-// Admin is connected to another database of the server.
+// DropTemp removes a database under construction, or one that was replaced, and
+// ends the sessions in it. Admin is connected to another database of the server.
 func DropTemp(ctx context.Context, settings server.Settings, admin *server.Session, name string) error {
 	if !strings.HasPrefix(name, TempPrefix) {
 		return fmt.Errorf("odx: internal error: %q is no database under construction", name)
@@ -122,30 +122,9 @@ func databaseExists(ctx context.Context, admin *server.Session, name string) (ex
 // Leftovers lists databases under construction, and replaced ones, that no odx
 // works on: no client is connected to them (autovacuum is none), and no session
 // of a restore says that it makes or drops them.
-func Leftovers(ctx context.Context, admin *server.Session) (list []Unfinished, err error) {
-	all, err := underConstruction(ctx, admin)
-	if err != nil {
-		return nil, err
-	}
-	var used []string
-	err = admin.Do(func(c *pgx.Conn) error {
-		rows, err := c.Query(ctx, `SELECT d.datname FROM pg_catalog.pg_database d
-			WHERE d.datname LIKE 'odx-tmp-%' AND EXISTS (
-				SELECT FROM pg_catalog.pg_stat_activity a
-				WHERE a.datname = d.datname AND a.backend_type = 'client backend'
-				   OR pg_catalog.strpos(a.application_name || ' ', 'odx restore ' || pg_catalog.regexp_replace(d.datname, $1, '') || ' ') = 1)`, oldSuffix+"$")
-		if err != nil {
-			return err
-		}
-		used, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err
-	})
-	for _, u := range all {
-		if !slices.Contains(used, u.Name) {
-			list = append(list, u)
-		}
-	}
-	return list, err
+func Leftovers(ctx context.Context, admin *server.Session) ([]Unfinished, error) {
+	list, err := underConstruction(ctx, admin)
+	return slices.DeleteFunc(list, func(u Unfinished) bool { return u.used }), err
 }
 
 // power says whose is what only a superuser may do.

@@ -85,6 +85,7 @@ type Unfinished struct {
 
 	by, since string // the session that works on it; "" if there is none
 	pid       int
+	used      bool // a client is connected to it, or odx makes or drops it
 }
 
 // underConstruction lists the databases under construction. Who announces itself
@@ -92,18 +93,21 @@ type Unfinished struct {
 func underConstruction(ctx context.Context, admin *server.Session) (list []Unfinished, err error) {
 	err = admin.Do(func(c *pgx.Conn) error {
 		rows, err := c.Query(ctx, `SELECT d.datname, COALESCE(pg_catalog.shobj_description(d.oid, 'pg_database'), ''),
-				COALESCE(s.who, ''), COALESCE(s.since, ''), COALESCE(s.pid, 0)
+				COALESCE(s.who, ''), COALESCE(s.since, ''), COALESCE(s.pid, 0), EXISTS (
+				SELECT FROM pg_catalog.pg_stat_activity a
+				WHERE a.datname = d.datname AND a.backend_type = 'client backend'
+				   OR pg_catalog.strpos(a.application_name || ' ', 'odx restore ' || pg_catalog.regexp_replace(d.datname, $1, '') || ' ') = 1)
 			FROM pg_catalog.pg_database d LEFT JOIN LATERAL (
 				SELECT a.pid, `+whoAndSince+` FROM pg_catalog.pg_stat_activity a
 				WHERE pg_catalog.strpos(a.application_name, 'odx restore ' || d.datname || ' ') = 1
 				ORDER BY a.pid LIMIT 1) s (pid, who, since) ON true
-			WHERE d.datname LIKE 'odx-tmp-%' ORDER BY 1`)
+			WHERE d.datname LIKE 'odx-tmp-%' ORDER BY 1`, oldSuffix+"$")
 		if err != nil {
 			return err
 		}
 		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (u Unfinished, err error) {
 			var comment string
-			err = row.Scan(&u.Name, &comment, &u.by, &u.since, &u.pid)
+			err = row.Scan(&u.Name, &comment, &u.by, &u.since, &u.pid, &u.used)
 			u.Record = parseRecord(comment)
 			return u, err
 		})

@@ -28,12 +28,11 @@ var ErrResume = errors.New("cannot be resumed")
 // KeptError is joined to the error of a restore that failed and left its work, as
 // asked; see Options.Keep.
 type KeptError struct {
-	Database  string // under construction
-	Folder    string // with the files copied so far; "" if there is none
-	Source    string
-	Final     string   // name of the database that it is to become
-	Roles     []string // made for it, which odx clean does not remove
-	Filestore bool
+	Database string // under construction
+	Folder   string // with the files copied so far; "" if there is none
+	Source   string
+	Final    string   // name of the database that it is to become
+	Roles    []string // made for it, which odx clean does not remove
 }
 
 // ID is what Options.Resume takes.

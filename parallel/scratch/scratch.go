@@ -148,7 +148,7 @@ func (t *trial) look() error {
 		return fmt.Errorf("look into the folder for temporary files: %w", err)
 	}
 	for _, l := range left {
-		t.Warn(fmt.Sprintf("left over from a run that was killed: %s; remove it with odx clean %s", l.Path, t.TempDir))
+		t.Warn(l.Notice())
 	}
 	// Text is longer than what the server makes of numbers and of long values,
 	// which it compresses; indexes and the write-ahead log come on top.
