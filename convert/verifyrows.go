@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -18,22 +19,14 @@ type tableCounts struct{ tables, rows, bytes, digests atomic.Int64 }
 type rowReader struct {
 	v       *verifier
 	ctx     context.Context
-	toc     *pgarchive.TOC // nil for a script
-	isUTF8  bool           // of a script
+	isUTF8  bool // the text is
 	lookups *lookups
 }
 
-// utf8Text tells whether the text is UTF-8.
-func (r *rowReader) utf8Text() bool {
-	if r.toc == nil {
-		return r.isUTF8
-	}
-	for i := range r.toc.Entries {
-		if e := &r.toc.Entries[i]; e.Desc == "ENCODING" {
-			return strings.Contains(e.Defn.String, "'UTF8'")
-		}
-	}
-	return false
+// isUTF8 tells whether an archive's text is UTF-8.
+func isUTF8(toc *pgarchive.TOC) bool {
+	i := slices.IndexFunc(toc.Entries, func(e pgarchive.Entry) bool { return e.Desc == "ENCODING" })
+	return i >= 0 && strings.Contains(toc.Entries[i].Defn.String, "'UTF8'")
 }
 
 // Columns that are read of Odoo's own tables.
@@ -55,7 +48,7 @@ func (r *rowReader) text(e *pgarchive.Entry, oid uint32) io.WriteCloser {
 		}
 		return &tableText{v: r.v, entry: e}
 	}
-	o := pgarchive.CopyCheckOptions{UTF8: r.utf8Text(), Wrong: func(f pgarchive.CopyFault) {
+	o := pgarchive.CopyCheckOptions{UTF8: r.isUTF8, Wrong: func(f pgarchive.CopyFault) {
 		r.v.found.addLazy(badRow, where, place{row: f.Row, offset: f.Offset, known: true}, f.String)
 	}}
 	t := &tableText{v: r.v, entry: e}

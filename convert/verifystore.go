@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -159,24 +158,10 @@ type hasher struct {
 }
 
 // read reads all of r.
-func (h *hasher) read(ctx context.Context, r io.Reader, meter Meter) error {
+func (h *hasher) read(ctx context.Context, r io.Reader, meter Meter) (err error) {
 	h.sha1.Reset()
-	h.size = 0
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := r.Read(h.buf)
-		h.sha1.Write(h.buf[:n])
-		h.size += int64(n)
-		meter.Add(int64(n))
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
+	h.size, err = io.CopyBuffer(h.sha1, &source{ctx: ctx, r: r, meter: meter}, h.buf)
+	return err
 }
 
 func (h *hasher) sum() string { return hex.EncodeToString(h.sha1.Sum(nil)) }
