@@ -15,8 +15,9 @@ import (
 type Plan struct {
 	Datasets []Dataset
 	Rounds   int
-	Jobs     []int // numbers of jobs, for peers that take one
-	Short    bool  // only the peers of a short run
+	Jobs     []int    // numbers of jobs, for peers that take one
+	Short    bool     // only the peers of a short run
+	Only     []string // only peers with one of these texts in "job: name"; all if there are none
 	Until    time.Time
 	Dir      string       // where data and server are made, and what peers write
 	Say      func(string) // called with what is being done; must not be nil
@@ -62,7 +63,7 @@ func (plan Plan) entries() []entry {
 	for round := range plan.Rounds {
 		for _, p := range Peers() {
 			switch {
-			case plan.Short && !p.Short:
+			case plan.Short && !p.Short, len(plan.Only) > 0 && !slices.ContainsFunc(plan.Only, p.has):
 			case !p.Parallel:
 				all = append(all, entry{p, 0, round})
 			default:
@@ -73,6 +74,16 @@ func (plan Plan) entries() []entry {
 		}
 	}
 	return all
+}
+
+// Unknown returns the first text of Only that no peer has, "" if there is none.
+func (plan Plan) Unknown() string {
+	for _, text := range plan.Only {
+		if !slices.ContainsFunc(Peers(), func(p Peer) bool { return p.has(text) }) {
+			return text
+		}
+	}
+	return ""
 }
 
 func (plan Plan) isDone(d Dataset, book Book) bool {
@@ -106,7 +117,7 @@ func (plan Plan) measure(ctx context.Context, tools *Tools, d Dataset, book Book
 		if err := plan.isLate(); err != nil {
 			return err
 		}
-		plan.Say(fmt.Sprintf("%s, round %d: %s: %s, jobs %d", d.Name(), e.round+1, e.peer.Job, e.peer.Name, e.jobs))
+		plan.Say(fmt.Sprintf("%s, round %d: %s, jobs %d", d.Name(), e.round+1, e.peer, e.jobs))
 		u, err := s.Run(ctx, e.peer, max(e.jobs, 1))
 		if err != nil {
 			return err

@@ -28,6 +28,8 @@ type Limits struct {
 	CopyOut    []CopyOut `json:"copy_out"`
 	CopyFiles  float64   `json:"cp_filestore_seconds"` // cp -a and sync
 	CopyFolder float64   `json:"cp_folder_seconds"`    // cp -a and sync of all that odx dump made
+	CopyZip    float64   `json:"cp_zip_seconds"`       // cp and sync of the zip that odx convert made
+	Unzip      float64   `json:"unzip_seconds"`        // unzip -p of the dump.sql of Odoo's zip, thrown away
 	Deflate    float64   `json:"deflate_per_second"`   // level 1 on one core
 	Inflate    float64   `json:"inflate_per_second"`   // on one core
 	Write      float64   `json:"disk_write_per_second"`
@@ -60,7 +62,7 @@ func (l Limits) Dump(jobs, cores int) Bound {
 }
 
 // ToZip returns what bounds the way from the folder to the zip.
-func (l Limits) ToZip() Bound { return Bound{l.CopyFolder, "cp of the folder"} }
+func (l Limits) ToZip() Bound { return Bound{l.CopyZip, "cp of the zip"} }
 
 // FromZip returns what bounds the way from any zip to the folder.
 func (l Limits) FromZip(cores int) Bound {
@@ -100,20 +102,23 @@ func (s *Stage) Limits(ctx context.Context, jobs []int) (Limits, error) {
 	if l.Deflate, l.Inflate, err = codec(sample.kept.Bytes()); err != nil {
 		return l, err
 	}
-	if l.CopyFiles, err = s.timeCopy(ctx, "{filestore}"); err != nil {
-		return l, err
-	}
-	if l.CopyFolder, err = s.timeCopy(ctx, "{in:fast}"); err != nil {
-		return l, err
+	for _, one := range []struct {
+		seconds *float64
+		step    Step
+	}{
+		{&l.CopyFiles, step("cp", "-a", "--reflink=never", "{filestore}", "{out}")},
+		{&l.CopyFolder, step("cp", "-a", "--reflink=never", "{in:fast}", "{out}")},
+		{&l.CopyZip, step("cp", "--reflink=never", "{in:odxzip}", "{out}")},
+		{&l.Unzip, step("unzip", "-p", "{in:zip}", "dump.sql")},
+	} {
+		u, err := s.Run(ctx, Peer{Name: one.step.Tool, Steps: []Step{one.step}}, 1)
+		if err != nil {
+			return l, err
+		}
+		*one.seconds = u.Wall + u.Sync // with what it leaves to be written
 	}
 	l.Write, err = s.writeRate()
 	return l, err
-}
-
-// timeCopy measures cp -a of one folder, with what it leaves to be written.
-func (s *Stage) timeCopy(ctx context.Context, from string) (float64, error) {
-	u, err := s.Run(ctx, Peer{Name: "cp -a", Steps: []Step{step("cp", "-a", from, "{out}")}}, 1)
-	return u.Wall + u.Sync, err
 }
 
 // copyOut reads all tables on so many connections.

@@ -1,6 +1,9 @@
 package contest
 
-import _ "embed"
+import (
+	_ "embed"
+	"strings"
+)
 
 // Step is one program that a peer runs. Arguments may hold placeholders:
 //
@@ -30,6 +33,11 @@ type Peer struct {
 	Compress string // what pg_dump must have been built with: lz4 or zstd
 }
 
+// String gives the job and the name.
+func (p Peer) String() string { return p.Job + ": " + p.Name }
+
+func (p Peer) has(text string) bool { return strings.Contains(p.String(), text) }
+
 // The jobs, in the order in which they are shown.
 const (
 	JobDump    = "dump"
@@ -50,8 +58,9 @@ func step(tool string, args ...string) Step { return Step{Tool: tool, Args: args
 // odx makes a step of odx: quiet, and with the same programs as the others.
 func odx(args ...string) Step { return step("odx", append(args, "--quiet", "--no-progress")...) }
 
-func odxDump(target string) Step {
-	return odx("dump", "{db}", target, "--filestore", "{filestore}", "--jobs", "{jobs}", "--pg-bin", "{bin}")
+func odxDump(target string, options ...string) Step {
+	args := []string{"dump", "{db}", target, "--filestore", "{filestore}", "--jobs", "{jobs}", "--pg-bin", "{bin}"}
+	return odx(append(args, options...)...)
 }
 
 func odxRestore(source string, options ...string) Step {
@@ -59,8 +68,8 @@ func odxRestore(source string, options ...string) Step {
 	return odx(append(args, options...)...)
 }
 
-func odxConvert(source, target string) Step {
-	return odx("convert", source, target, "--jobs", "{jobs}")
+func odxConvert(source, target string, options ...string) Step {
+	return odx(append([]string{"convert", source, target, "--jobs", "{jobs}"}, options...)...)
 }
 
 // pgDump makes the steps of pg_dump -Fd with a copy of the filestore.
@@ -69,6 +78,14 @@ func pgDump(options ...string) []Step {
 	return []Step{
 		step("mkdir", "{out}"), step("pg_dump", append(args, "-f", "{out}/dump", "{db}")...),
 		step("cp", "-a", "{filestore}", "{out}/filestore"),
+	}
+}
+
+// clickFolder makes the steps of click-odoo-dumpdb.
+func clickFolder() []Step {
+	return []Step{
+		step("mkdir", "{out}"), step("cp", "-a", "{filestore}", "{out}/filestore"),
+		step("pg_dump", "--no-owner", "-Fc", "-f", "{out}/db.dump", "{db}"),
 	}
 }
 
@@ -86,42 +103,52 @@ func Peers() []Peer {
 func dumpPeers() []Peer {
 	return []Peer{
 		{Job: JobDump, Name: "odx dump", Odx: true, Short: true, Parallel: true, Steps: []Step{odxDump("{out}")}},
-		{Job: JobDump, Name: "odx dump, odx convert to a zip", Odx: true, Short: true, Parallel: true, Steps: []Step{
-			odxDump("{tmp}/dump"), odxConvert("{tmp}/dump", "{out}.zip")}},
+		{Job: JobDump, Name: "odx dump -Zzstd:1", Odx: true, Parallel: true, Compress: "zstd", Steps: []Step{odxDump("{out}", "-Zzstd:1")}},
+		{Job: JobDump, Name: "odx dump -Znone", Odx: true, Parallel: true, Steps: []Step{odxDump("{out}", "-Znone")}},
+		{Job: JobDump, Name: "odx dump to a zip", Odx: true, Short: true, Parallel: true, Steps: []Step{odxDump("{out}.zip")}},
+		{Job: JobDump, Name: "odx dump --engine pg_dump", Odx: true, Parallel: true, Steps: []Step{odxDump("{out}", "--engine", "pg_dump")}},
 		{Job: JobDump, Name: "Odoo (zip)", Short: true, Steps: []Step{
 			step("python3", "-c", odooScript, "dump", "{bin}/pg_dump", "{db}", "{filestore}", "{out}.zip")}},
-		{Job: JobDump, Name: "click-odoo folder (pg_dump -Fc)", Steps: []Step{
-			step("mkdir", "{out}"), step("cp", "-a", "{filestore}", "{out}/filestore"),
-			step("pg_dump", "--no-owner", "-Fc", "-f", "{out}/db.dump", "{db}")}},
+		{Job: JobDump, Name: "click-odoo folder (pg_dump -Fc)", Steps: clickFolder()},
 		{Job: JobDump, Name: "pg_dump -Fd -jN, cp -a", Short: true, Parallel: true, Steps: pgDump()},
 		{Job: JobDump, Name: "pg_dump -Fd -jN -Z1, cp -a", Short: true, Parallel: true, Steps: pgDump("-Z1")},
 		{Job: JobDump, Name: "pg_dump -Fd -jN -Zlz4, cp -a", Parallel: true, Compress: "lz4", Steps: pgDump("-Zlz4")},
-		{Job: JobDump, Name: "pg_dump -Fd -jN -Zzstd, cp -a", Parallel: true, Compress: "zstd", Steps: pgDump("-Zzstd")},
+		{Job: JobDump, Name: "pg_dump -Fd -jN -Zzstd:1, cp -a", Parallel: true, Compress: "zstd", Steps: pgDump("-Zzstd:1")},
+		{Job: JobDump, Name: "pg_dump -Fd -jN -Z0, cp -a", Parallel: true, Steps: pgDump("-Z0")},
 	}
 }
 
 func restorePeers() []Peer {
-	load := []Step{createDatabase(), step("pg_restore", "--no-owner", "-j", "{jobs}", "-d", "{new}", "{in:folder}/dump"),
-		step("cp", "-a", "{in:folder}/filestore", "{out}")}
+	files := step("cp", "-a", "{in:folder}/filestore", "{out}")
+	load := func(options ...string) Step {
+		args := append([]string{"--no-owner", "-j", "{jobs}", "-d", "{new}"}, options...)
+		return step("pg_restore", append(args, "{in:folder}/dump")...)
+	}
 	return []Peer{
 		{Job: JobRestore, Name: "odx restore", Odx: true, Short: true, Parallel: true, Steps: []Step{odxRestore("{in:fast}")}},
-		{Job: JobRestore, Name: "odx convert, odx restore (Odoo's zip)", Odx: true, Parallel: true, Steps: []Step{
-			odxConvert("{in:zip}", "{tmp}/fast"), odxRestore("{tmp}/fast")}},
+		{Job: JobRestore, Name: "odx restore, Odoo's zip", Odx: true, Short: true, Parallel: true, Steps: []Step{odxRestore("{in:zip}")}},
+		{Job: JobRestore, Name: "odx restore, Odoo's zip, --analyze=false", Odx: true, Parallel: true, Steps: []Step{odxRestore("{in:zip}", "--analyze=false")}},
+		{Job: JobRestore, Name: "odx restore, odx's zip", Odx: true, Parallel: true, Steps: []Step{odxRestore("{in:odxzip}")}},
 		{Job: JobRestore, Name: "Odoo (zip)", Short: true, Steps: []Step{
 			createDatabase(), step("psql", "-q", "-d", "{new}", "-c", "CREATE EXTENSION IF NOT EXISTS pg_trgm"),
 			step("python3", "-c", odooScript, "restore", "{bin}/psql", "{new}", "{in:zip}", "{out}")}},
 		{Job: JobRestore, Name: "click-odoo folder (pg_restore)", Steps: []Step{
 			createDatabase(), step("pg_restore", "--no-owner", "-d", "{new}", "{in:click}/db.dump"),
 			step("cp", "-a", "{in:click}/filestore", "{out}")}},
-		{Job: JobRestore, Name: "pg_restore -jN, cp -a", Short: true, Parallel: true, Steps: load},
-		{Job: JobRestore, Name: "pg_restore -jN, cp -a, vacuumdb -Z", Parallel: true, Steps: append(load[:len(load):len(load)],
-			step("vacuumdb", "-q", "--analyze-only", "-j", "{jobs}", "{new}"))},
+		{Job: JobRestore, Name: "pg_restore -jN, cp -a", Short: true, Parallel: true, Steps: []Step{createDatabase(), load(), files}},
+		// Indexes wait for all data, as they do when a zip is restored.
+		{Job: JobRestore, Name: "pg_restore -jN by sections, cp -a", Parallel: true, Steps: []Step{
+			createDatabase(), load("--section=pre-data"), load("--section=data"), load("--section=post-data"), files}},
+		{Job: JobRestore, Name: "pg_restore -jN, cp -a, vacuumdb -Z", Parallel: true, Steps: []Step{
+			createDatabase(), load(), files, step("vacuumdb", "-q", "--analyze-only", "-j", "{jobs}", "{new}")}},
 	}
 }
 
 func toZipPeers() []Peer {
 	return []Peer{
 		{Job: JobToZip, Name: "odx convert", Odx: true, Short: true, Parallel: true, Steps: []Step{odxConvert("{in:fast}", "{out}.zip")}},
+		{Job: JobToZip, Name: "odx convert, pg_dump's folder", Odx: true, Short: true, Parallel: true, Steps: []Step{
+			odxConvert("{in:folder}/dump", "{out}.zip", "--filestore", "{in:folder}/filestore")}},
 		{Job: JobToZip, Name: "pg_restore -f, zip", Short: true, Steps: []Step{
 			step("pg_restore", "--no-owner", "-f", "{tmp}/dump.sql", "{in:fast}/dump"),
 			step("cp", "{in:fast}/manifest.json", "{tmp}/manifest.json"),
@@ -157,7 +184,6 @@ func inputs() []input {
 		{"zip", []Step{step("python3", "-c", odooScript, "dump", "{bin}/pg_dump", "{db}", "{filestore}", "{out}")}},
 		{"odxzip", []Step{odxConvert("{in:fast}", "{tmp}/made.zip"), step("mv", "{tmp}/made.zip", "{out}")}},
 		{"folder", pgDump()},
-		{"click", []Step{step("mkdir", "{out}"), step("cp", "-a", "{filestore}", "{out}/filestore"),
-			step("pg_dump", "--no-owner", "-Fc", "-f", "{out}/db.dump", "{db}")}},
+		{"click", clickFolder()},
 	}
 }

@@ -76,7 +76,7 @@ func TestCommands(t *testing.T) {
 func TestLimits(t *testing.T) {
 	l := Limits{
 		RowBytes: 1000, CopyOut: []CopyOut{{Jobs: 1, Seconds: 4, ServerCPU: 3}, {Jobs: 2, Seconds: 2, ServerCPU: 3}, {Jobs: 4, Seconds: 2, ServerCPU: 3}},
-		CopyFiles: 1, CopyFolder: 3, Deflate: 200, Inflate: 1000,
+		CopyFiles: 1, CopyFolder: 4, CopyZip: 3, Deflate: 200, Inflate: 1000,
 	}
 	for _, tt := range []struct {
 		name string
@@ -89,7 +89,7 @@ func TestLimits(t *testing.T) {
 		{"more jobs than cores", l.Dump(4, 2), (3 + 5) / 2.0, "COPY out and deflate on all cores"},
 		{"four cores", l.Dump(4, 100), 2, "COPY out"},
 		{"slow server", Limits{RowBytes: 1, Deflate: 1e9, CopyOut: []CopyOut{{Jobs: 2, Seconds: 2, ServerCPU: 3}}}.Dump(2, 2), 2, "COPY out"},
-		{"to zip", l.ToZip(), 3, "cp of the folder"},
+		{"to zip", l.ToZip(), 3, "cp of the zip"},
 		{"from zip, two cores", l.FromZip(2), (1 + 5) / 2.0, "inflate and deflate on all cores"},
 		{"from zip, many cores", l.FromZip(100), 1, "inflate on one core"},
 	} {

@@ -18,7 +18,7 @@ func (s *Stage) Run(ctx context.Context, p Peer, jobs int) (_ measure.Usage, err
 	if err := s.prepare(ctx, p.Steps); err != nil {
 		return measure.Usage{}, err
 	}
-	if err := s.clear(ctx); err != nil {
+	if err := errors.Join(s.clear(ctx), s.waste.reap(ctx)); err != nil {
 		return measure.Usage{}, err
 	}
 	defer func() { err = errors.Join(err, s.clear(context.WithoutCancel(ctx))) }()
@@ -106,7 +106,7 @@ func (s *Stage) clear(ctx context.Context) error {
 	if err := s.exec(ctx, "postgres", endSessions, "DROP DATABASE IF EXISTS "+newDB+" WITH (FORCE)", "CHECKPOINT"); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(s.work()); err != nil {
+	if err := s.waste.add(s.work()); err != nil {
 		return err
 	}
 	return os.MkdirAll(s.tmp(), 0o700)

@@ -52,6 +52,7 @@ type Stage struct {
 	scratch *dumpfmt.Scratch
 	dir     string // of scratch: everything but the cluster's own folder
 	made    map[string]bool
+	waste   waste
 }
 
 const (
@@ -88,6 +89,7 @@ func Open(ctx context.Context, tools *Tools, parent string, d Dataset) (_ *Stage
 		return nil, err
 	}
 	s.dir = s.scratch.Path()
+	s.waste.dir = filepath.Join(s.dir, "waste")
 	s.cluster, err = pgcluster.Start(ctx, pgcluster.Options{BinDir: tools.BinDir, Dir: parent, Settings: fast()})
 	if err != nil {
 		return nil, err

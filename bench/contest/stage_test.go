@@ -77,7 +77,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.Deflate <= 0 || l.Inflate <= 0 || l.Write <= 0 || len(l.CopyOut) != 2 || l.CopyFiles <= 0 || l.CopyFolder <= 0 {
+	if l.Deflate <= 0 || l.Inflate <= 0 || l.Write <= 0 || len(l.CopyOut) != 2 || l.CopyFiles <= 0 || l.CopyFolder <= 0 || l.CopyZip <= 0 || l.Unzip <= 0 {
 		t.Errorf("limits: %+v", l)
 	}
 	t.Run("failure", func(t *testing.T) { testFailure(t, s) })
@@ -188,6 +188,20 @@ func TestPlan(t *testing.T) {
 	if short == 0 || short >= len(entries) {
 		t.Errorf("short: %d of %d entries", short, len(entries))
 	}
+	plan.Only = []string{"dump: odx", JobToZip}
+	for _, e := range plan.entries() {
+		if e.peer.Job != JobToZip && (e.peer.Job != JobDump || !e.peer.Odx) {
+			t.Errorf("%s takes part", e.peer)
+		}
+	}
+	if len(plan.entries()) == 0 || plan.Unknown() != "" {
+		t.Errorf("%d entries, unknown %q", len(plan.entries()), plan.Unknown())
+	}
+	plan.Only = []string{JobDump, "cpio"}
+	if plan.Unknown() != "cpio" {
+		t.Errorf("unknown: %q", plan.Unknown())
+	}
+	plan.Only = nil
 	book := &memo{runs: map[string]bool{}}
 	name := plan.Datasets[0].Name()
 	for _, e := range plan.entries() {

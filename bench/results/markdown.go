@@ -153,14 +153,14 @@ func (f *File) writeLimits(b *bytes.Buffer) {
 		return
 	}
 	fmt.Fprint(b, "\n## Limits\n\nWhat the machine does when it does nothing else.\n\n"+
-		"| data | COPY out, thrown away | cp -a of the filestore | cp -a of the dump | deflate, one core | inflate, one core | disk write |\n|---|--:|--:|--:|--:|--:|--:|\n")
+		"| data | COPY out, thrown away | cp -a of the filestore | cp -a of the dump | cp of its zip | unzip -p of dump.sql | deflate, one core | inflate, one core | disk write |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, l := range f.Limits {
 		var out []string
 		for _, c := range l.CopyOut {
 			out = append(out, fmt.Sprintf("%d: %.2f s", c.Jobs, c.Seconds))
 		}
-		fmt.Fprintf(b, "| %s | jobs %s | %.2f s | %.2f s | %s/s | %s/s | %s/s |\n", l.Data, strings.Join(out, ", "),
-			l.CopyFiles, l.CopyFolder, size(int64(l.Deflate)), size(int64(l.Inflate)), size(int64(l.Write)))
+		fmt.Fprintf(b, "| %s | jobs %s | %.2f s | %.2f s | %.2f s | %.2f s | %s/s | %s/s | %s/s |\n", l.Data, strings.Join(out, ", "),
+			l.CopyFiles, l.CopyFolder, l.CopyZip, l.Unzip, size(int64(l.Deflate)), size(int64(l.Inflate)), size(int64(l.Write)))
 	}
 	fmt.Fprint(b, "\n| odx | data | jobs | time | limit | by | limit/time |\n|---|---|--:|--:|--:|---|--:|\n")
 	for _, g := range f.Figures() {

@@ -42,7 +42,7 @@ func sample() *File {
 		}
 		f.Limits = append(f.Limits, contest.Limits{
 			Data: d.Name, RowBytes: mb * 1e6, CopyOut: []contest.CopyOut{{Jobs: 2, Seconds: 1, ServerCPU: 2}},
-			CopyFiles: 0.5, CopyFolder: 1, Deflate: 100e6, Inflate: 500e6, Write: 1e9,
+			CopyFiles: 0.5, CopyFolder: 1, CopyZip: 1, Unzip: 1, Deflate: 100e6, Inflate: 500e6, Write: 1e9,
 		})
 	}
 	return f

@@ -31,6 +31,7 @@ func newRunCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "profile", Value: cli.NewStringSlice(bench.RealLife.String()), Usage: "`NAME` of how sizes are spread over tables and files (may be repeated): real-life, one-table, many-files"},
 			&cli.IntFlag{Name: "tables", Value: 350, Usage: "`NUMBER` of invented tables; with 350 there are as many as in a real database"},
 			&cli.BoolFlag{Name: "short", Usage: "only the peers that matter most"},
+			&cli.StringSliceFlag{Name: "only", Usage: "only peers with this `TEXT` in their job and name, such as \"dump: odx\" (may be repeated)"},
 			&cli.DurationFlag{Name: "for", Usage: "start nothing after this `TIME`"},
 			pageFlag(),
 		),
@@ -68,7 +69,7 @@ func pageFlag() cli.Flag {
 }
 
 func readPlan(c *cli.Context) (plan contest.Plan, err error) {
-	plan = contest.Plan{Rounds: c.Int("rounds"), Jobs: c.IntSlice("jobs"), Short: c.Bool("short"), Say: say}
+	plan = contest.Plan{Rounds: c.Int("rounds"), Jobs: c.IntSlice("jobs"), Short: c.Bool("short"), Only: c.StringSlice("only"), Say: say}
 	if plan.Dir, err = filepath.Abs(c.String("dir")); err != nil {
 		return plan, err
 	}
@@ -79,6 +80,9 @@ func readPlan(c *cli.Context) (plan contest.Plan, err error) {
 		if n < 1 {
 			return plan, errors.New("sizes, jobs and rounds must be at least 1")
 		}
+	}
+	if text := plan.Unknown(); text != "" {
+		return plan, fmt.Errorf("no peer has --only %q in its job and name", text)
 	}
 	for _, name := range c.StringSlice("profile") {
 		profile, err := bench.ParseProfile(name)
