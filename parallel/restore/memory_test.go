@@ -13,15 +13,15 @@ import (
 	"odx/parallel"
 )
 
-// longStatements makes a script with two INSERT statements of a value each, of
-// this length in bytes.
-func (s *site) longStatements(value int) string {
+// longValues makes a script with two values of this length in bytes, as pg_dump
+// writes them with these options.
+func (s *site) longValues(value int, options ...string) string {
 	s.t.Helper()
 	s.drop("source")
 	s.exec(s.admin, "CREATE DATABASE source TEMPLATE template0 ENCODING 'UTF8'")
 	defer s.drop("source")
 	s.exec(s.connect("source"), "CREATE TABLE long (t text); INSERT INTO long SELECT 'here' FROM generate_series(1, 2)")
-	text, err := s.program("pg_dump", "--inserts", s.DSN("source"))
+	text, err := s.program("pg_dump", append(options, s.DSN("source"))...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -46,16 +46,22 @@ func (s *site) longStatements(value int) string {
 	return path
 }
 
-// TestRunScript_LongStatements restores INSERT statements of 200 MB within what
-// the memory may be: 256 MiB, 32 MiB for each job, and one statement. A copy of
+// TestRunScript_LongValues restores rows and INSERT statements of 200 MB within
+// what the memory may be: 256 MiB, 32 MiB for each job, and one of them. A copy of
 // one has no room in it.
-func TestRunScript_LongStatements(t *testing.T) {
+func TestRunScript_LongValues(t *testing.T) {
 	if testing.Short() {
 		t.Skip("moves gigabytes")
 	}
-	const value = 200_000_000
 	s := newSite(t, "")
-	r := s.newScriptRun(s.longStatements(value))
+	for name, options := range map[string][]string{"rows": nil, "statements": {"--inserts"}} {
+		t.Run(name, func(t *testing.T) { s.restoreLongValues(t, options...) })
+	}
+}
+
+func (s *site) restoreLongValues(t *testing.T, options ...string) {
+	const value = 200_000_000
+	r := s.newScriptRun(s.longValues(value, options...))
 	r.Jobs = 2
 	var most uint64
 	debug.FreeOSMemory() // what other tests left
@@ -72,6 +78,7 @@ func TestRunScript_LongStatements(t *testing.T) {
 	if got := s.one(s.connect("target"), "SELECT count(*) || ' ' || sum(length(t)) FROM long"); got != "2 400000000" {
 		t.Errorf("rows and their length: %s", got)
 	}
+	s.drop("target")
 	t.Logf("%d MiB of memory", most>>20)
 	if bound := uint64(256<<20 + 2*(32<<20) + value); most > bound {
 		t.Errorf("%d MiB of memory, and the bound is %d MiB", most>>20, bound>>20)
