@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"time"
 
 	"odx/dumpfmt"
@@ -200,13 +199,11 @@ func (e entrySizer) Write(p []byte) (int, error) {
 
 func (e entrySizer) Close() error { return nil }
 
-var encodingText = regexp.MustCompile(`'([^']*)'`)
-
 // describe fills in what is in the table of contents.
 func (in *Inspection) describe(t *pgarchive.TOC, sizes map[pgarchive.DumpID]int64) {
 	d := &in.Dump
 	d.Server, d.PgDump = t.Header.ServerVersion.String, t.Header.DumpVersion.String
-	d.LargeObjects = largeObjects(t)
+	d.Encoding, d.LargeObjects = t.Encoding(), largeObjects(t)
 	d.Sections = make(map[string]int)
 	in.Entries = make([]EntryInfo, 0, len(t.Entries))
 	for i := range t.Entries {
@@ -219,9 +216,6 @@ func (in *Inspection) describe(t *pgarchive.TOC, sizes map[pgarchive.DumpID]int6
 			if !e.IsLargeObjects() {
 				d.Tables++
 			}
-		}
-		if m := encodingText.FindStringSubmatch(e.Defn.String); e.Desc == "ENCODING" && m != nil {
-			d.Encoding = m[1]
 		}
 		d.Sections[info.Section]++
 		in.Entries = append(in.Entries, info)

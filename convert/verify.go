@@ -191,7 +191,7 @@ func (v *verifier) archive(ctx context.Context, layout dumpfmt.Layout, record *d
 		}
 	}
 	v.report.Server = a.TOC.Header.ServerVersion.String
-	r := &rowReader{v: v, ctx: ctx, isUTF8: isUTF8(a.TOC), lookups: lookups}
+	r := &rowReader{v: v, ctx: ctx, isUTF8: a.TOC.Encoding() == "UTF8", lookups: lookups}
 	o := pgarchive.CheckOptions{Jobs: v.Jobs, Text: r.text, Wrong: func(err error) { v.wrongFile(err) }}
 	var d *digests
 	if layout != dumpfmt.LayoutCustom && layout != dumpfmt.LayoutClickOdoo {

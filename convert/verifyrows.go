@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"odx/dumpfmt/pgarchive"
@@ -21,12 +19,6 @@ type rowReader struct {
 	ctx     context.Context
 	isUTF8  bool // the text is
 	lookups *lookups
-}
-
-// isUTF8 tells whether an archive's text is UTF-8.
-func isUTF8(toc *pgarchive.TOC) bool {
-	i := slices.IndexFunc(toc.Entries, func(e pgarchive.Entry) bool { return e.Desc == "ENCODING" })
-	return i >= 0 && strings.Contains(toc.Entries[i].Defn.String, "'UTF8'")
 }
 
 // Columns that are read of Odoo's own tables.

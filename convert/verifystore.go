@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -134,14 +135,13 @@ func (v *verifier) storeFile(ctx context.Context, dir, rel string, h *hasher, co
 // holdName holds what a file has, which h has read, against its name, and tells
 // whether the name says what is in it.
 func (v *verifier) holdName(where, rel string, h *hasher) bool {
-	dir, name, _ := strings.Cut(rel, "/")
 	switch sum := h.sum(); {
-	case dir == checklist:
+	case strings.HasPrefix(rel, checklist+"/"):
 		return false
-	case !dumpfmt.IsSHA1Name(name) || len(dir) < 2 || len(dir) > 3 || !strings.HasPrefix(name, dir):
+	case !dumpfmt.IsHashPath(rel):
 		v.found.add(oddName, where, place{}, "not named by the SHA-1 of its content")
 		return false
-	case sum != name:
+	case sum != path.Base(rel):
 		v.found.add(badContent, where, place{}, fmt.Sprintf("%d bytes with the SHA-1 %s, which is not the name", h.size, sum))
 	}
 	return true

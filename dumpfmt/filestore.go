@@ -61,6 +61,14 @@ func IsSHA1Name(name string) bool {
 	return len(name) == 40 && isHex(name)
 }
 
+// IsHashPath tells whether a path in a filestore, with slashes, is one that Odoo
+// gives to content by its SHA-1: ab/<40 hexadecimal digits> that begin with ab,
+// formerly abc/. Files of checklist/ bear the names of others.
+func IsHashPath(rel string) bool {
+	dir, name, _ := strings.Cut(rel, "/")
+	return (len(dir) == 2 || len(dir) == 3) && IsSHA1Name(name) && strings.HasPrefix(name, dir)
+}
+
 func isHex(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {

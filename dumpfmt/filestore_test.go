@@ -61,6 +61,18 @@ func TestIsSHA1Name(t *testing.T) {
 	}
 }
 
+func TestIsHashPath(t *testing.T) {
+	for path, want := range map[string]bool{
+		digest[:2] + "/" + digest: true, digest[:3] + "/" + digest: true, digest[:1] + "/" + digest: false, digest[:4] + "/" + digest: false,
+		"zz/" + digest: false, "checklist/" + digest[:2] + "/" + digest: false, digest: false, digest[:2] + "/" + digest + "/x": false,
+		digest[:2] + "/x": false, "/" + digest: false, "": false,
+	} {
+		if got := IsHashPath(path); got != want {
+			t.Errorf("IsHashPath(%q) = %v, want %v", path, got, want)
+		}
+	}
+}
+
 // FuzzStorePath holds that no name leads out of the filestore, and that a path
 // is in its plain form.
 func FuzzStorePath(f *testing.F) {

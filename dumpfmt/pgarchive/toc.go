@@ -2,6 +2,7 @@ package pgarchive
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -28,6 +29,19 @@ type Header struct {
 	Database      NullString // name of the dumped database
 	ServerVersion NullString // such as "15.20 (Debian 15.20-0+deb12u1)"
 	DumpVersion   NullString // version of pg_dump in the same form
+}
+
+// Encoding gives the client_encoding that the archive's texts are in, such as
+// "UTF8"; "" if no ENCODING entry names one.
+func (t *TOC) Encoding() string {
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		_, quoted, _ := strings.Cut(e.Defn.String, "'")
+		if name, _, isWhole := strings.Cut(quoted, "'"); e.Desc == DescEncoding && isWhole {
+			return name
+		}
+	}
+	return ""
 }
 
 // Compression gives the compression that the header announces. Data files say
@@ -184,6 +198,7 @@ func (e *Entry) IsLargeObjects() bool { return e.Desc == DescBlobs }
 
 // The kinds of entries that this package has to know.
 const (
+	DescEncoding     = "ENCODING"
 	DescTable        = "TABLE"
 	DescTableData    = "TABLE DATA"
 	DescTableAttach  = "TABLE ATTACH"

@@ -261,3 +261,20 @@ func bigTOC(b testing.TB, entries int) []byte {
 	}
 	return encode(b, toc)
 }
+
+func TestTOC_Encoding(t *testing.T) {
+	entry := func(desc, defn string) Entry { return Entry{Desc: desc, Defn: NullString{String: defn, Valid: true}} }
+	for _, tt := range []struct {
+		entries []Entry
+		want    string
+	}{
+		{[]Entry{entry("STDSTRINGS", "SET standard_conforming_strings = 'on';\n"), entry("ENCODING", "SET client_encoding = 'UTF8';\n")}, "UTF8"},
+		{[]Entry{entry("ENCODING", "SET client_encoding = LATIN1;\n")}, ""},
+		{[]Entry{entry("ENCODING", "SET client_encoding = 'LATIN1")}, ""},
+		{nil, ""},
+	} {
+		if got := (&TOC{Entries: tt.entries}).Encoding(); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.entries, got, tt.want)
+		}
+	}
+}

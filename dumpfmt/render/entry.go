@@ -50,7 +50,7 @@ func (s *Script) isGroupACL(e *pgarchive.Entry) bool {
 // isLeftOut tells whether an entry is one that is not printed, whatever it has.
 func (s *Script) isLeftOut(e *pgarchive.Entry, in pass) bool {
 	switch e.Desc {
-	case descEncoding, descStdStrings, descSearchPath, "DATABASE", "DATABASE PROPERTIES":
+	case pgarchive.DescEncoding, descStdStrings, descSearchPath, "DATABASE", "DATABASE PROPERTIES":
 		return true
 	case "ACL", "COMMENT", "SECURITY LABEL":
 		if strings.HasPrefix(e.Tag, "DATABASE ") {

@@ -194,7 +194,7 @@ func mutate(toc *pgarchive.TOC, rng *rand.Rand, keepData bool) {
 		if !keepData {
 			e.HadDumper, e.File = false, ""
 		}
-		special := e.Desc == descEncoding || e.Desc == descStdStrings || e.Desc == descSearchPath
+		special := e.Desc == pgarchive.DescEncoding || e.Desc == descStdStrings || e.Desc == descSearchPath
 		if special {
 			if rng.IntN(3) > 0 {
 				kept = append(kept, e)
@@ -213,7 +213,7 @@ func mutate(toc *pgarchive.TOC, rng *rand.Rand, keepData bool) {
 		if rng.IntN(10) == 0 {
 			e.RelKind = "prvm"[rng.IntN(4)]
 		}
-		if desc := descs[rng.IntN(len(descs))]; !e.HadDumper && rng.IntN(8) == 0 && desc != descEncoding && desc != descStdStrings && desc != descSearchPath {
+		if desc := descs[rng.IntN(len(descs))]; !e.HadDumper && rng.IntN(8) == 0 && desc != pgarchive.DescEncoding && desc != descStdStrings && desc != descSearchPath {
 			e.Desc = desc
 		}
 		kept = append(kept, e)

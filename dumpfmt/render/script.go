@@ -111,7 +111,6 @@ func (s *Script) checksUTF8() bool {
 
 // The kinds of entries that are not printed but say something of the script.
 const (
-	descEncoding   = "ENCODING"
 	descStdStrings = "STDSTRINGS"
 	descSearchPath = "SEARCHPATH"
 )
@@ -124,7 +123,7 @@ var (
 // readSpecial reads an entry if it is a special one.
 func (s *Script) readSpecial(e *pgarchive.Entry) error {
 	switch e.Desc {
-	case descEncoding:
+	case pgarchive.DescEncoding:
 		m := encodingItem.FindStringSubmatch(e.Defn.String)
 		if m == nil {
 			return s.fail(e, fmt.Errorf("no encoding in %.100q", e.Defn.String))

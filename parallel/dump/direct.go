@@ -94,12 +94,15 @@ func (r *run) copyRows(ctx context.Context, o pgcopy.Options, entries []*pgarchi
 
 // copyOptions are those of the copying, but for what is copied and where to.
 func (r *run) copyOptions(toc *pgarchive.TOC) (pgcopy.Options, error) {
-	encoding, err := clientEncoding(toc)
+	encoding := toc.Encoding()
+	if encoding == "" {
+		return pgcopy.Options{}, errors.New("pg_dump's table of contents names no encoding")
+	}
 	return pgcopy.Options{
 		Server: r.Server, Database: r.Database, Application: r.application(), Snapshot: r.snapshot, Encoding: encoding,
 		Compress: r.compression, Jobs: r.Jobs, Rate: r.Rate, Stretch: r.stretch, Progress: &r.Progress.Database,
 		Begin: func(*pgcopy.Table) { r.step("table begun") },
-	}, err
+	}, nil
 }
 
 // reportTables puts the tables into the report, instead of what an earlier
@@ -141,20 +144,6 @@ func writeObjectLists(dir string, toc *pgarchive.TOC, lists map[pgarchive.DumpID
 		}
 	}
 	return nil
-}
-
-var encodingItem = regexp.MustCompile(`^SET client_encoding = '([A-Za-z0-9_-]+)';`)
-
-// clientEncoding gives the encoding of the archive's texts.
-func clientEncoding(toc *pgarchive.TOC) (string, error) {
-	for i := range toc.Entries {
-		if e := &toc.Entries[i]; e.Desc == "ENCODING" {
-			if m := encodingItem.FindStringSubmatch(e.Defn.String); m != nil {
-				return m[1], nil
-			}
-		}
-	}
-	return "", errors.New("pg_dump's table of contents names no encoding")
 }
 
 // readFilters gives the conditions by which pg_dump dumps the rows of tables

@@ -88,7 +88,7 @@ func (l *linker) serve(ctx context.Context, work <-chan []attachment) error {
 // file links one file if it may be.
 func (l *linker) file(a attachment) error {
 	rel, ok := dumpfmt.StorePath(a.fname)
-	if !ok || !hashNamed(rel) || l.Except[rel] {
+	if !ok || !dumpfmt.IsHashPath(rel) || l.Except[rel] {
 		return nil
 	}
 	dir, name, _ := strings.Cut(rel, "/")

@@ -35,7 +35,8 @@ func TestCopy_Verification(t *testing.T) {
 func TestLink(t *testing.T) {
 	parent := t.TempDir()
 	source, from, target := filepath.Join(parent, "source"), filepath.Join(parent, "from"), filepath.Join(parent, "target")
-	same, three := storeName("same"), "abc/"+storeName("three digits")[3:]
+	same, digits := storeName("same"), storeName("three digits")[3:]
+	three := digits[:3] + "/" + digits
 	names := map[string]string{}
 	both := func(what, rel string) string {
 		for _, dir := range []string{source, from} {

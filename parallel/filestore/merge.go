@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"odx/dumpfmt"
 )
 
 // stays decides, when merging, about a name that source and target both have:
@@ -41,7 +43,7 @@ func (w *worker) stays(ctx context.Context, p *pair, name string, in file, have 
 	}
 	rel := p.join(name)
 	w.differs(rel)
-	if !hashNamed(rel) || !strings.HasSuffix(rel, theirs) {
+	if !dumpfmt.IsHashPath(rel) || !strings.HasSuffix(rel, theirs) {
 		return true, nil
 	}
 	if err := in.rewind(); err != nil {

@@ -12,6 +12,8 @@ import (
 	"path"
 
 	"golang.org/x/sync/errgroup"
+
+	"odx/dumpfmt"
 )
 
 // RemoveUnsound removes from the copy that a killed run has left what Copy must
@@ -33,7 +35,7 @@ func RemoveUnsound(ctx context.Context, dir string, jobs int) (err error) {
 			switch {
 			case err != nil || e.IsDir():
 				return err
-			case !e.Type().IsRegular() || !hashNamed(name):
+			case !e.Type().IsRegular() || !dumpfmt.IsHashPath(name):
 				return root.Remove(name)
 			}
 			select {

@@ -12,8 +12,9 @@ import (
 )
 
 // Verification takes the SHA-1 of files while they are copied and compares it
-// with their names. Only files that hashNamed tells of are looked at. It may be used
-// for one copy after the other, and by several goroutines.
+// with their names. Only files with names of that kind
+// (dumpfmt.IsHashPath) are looked at. It may be used for one copy after the other,
+// and by several goroutines.
 type Verification struct {
 	right atomic.Int64
 	wrong firsts[string]
@@ -41,18 +42,10 @@ func (v *Verification) Wrong() (n int64, paths []string) { return v.count.Load()
 // begin gives what takes the digest of a file; nil if there is nothing to
 // compare it with.
 func (v *Verification) begin(path string) hash.Hash {
-	if v == nil || !hashNamed(path) {
+	if v == nil || !dumpfmt.IsHashPath(path) {
 		return nil
 	}
 	return sha1.New()
-}
-
-// hashNamed tells whether a path in a filestore is one that Odoo gives to content
-// with that SHA-1: below a folder of two, formerly three, hexadecimal digits.
-// Files of checklist/ bear the names of others.
-func hashNamed(path string) bool {
-	dir, name, _ := strings.Cut(path, "/")
-	return (len(dir) == 2 || len(dir) == 3) && strings.Trim(dir, "0123456789abcdef") == "" && dumpfmt.IsSHA1Name(name)
 }
 
 // end compares the digest.

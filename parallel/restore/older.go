@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"odx/dumpfmt"
 )
@@ -80,13 +81,9 @@ func holdsFiles(dir string) bool {
 			continue
 		}
 		files, err := os.ReadDir(filepath.Join(dir, folder.Name()))
-		if err != nil {
-			continue
-		}
-		for _, f := range files {
-			if dumpfmt.IsSHA1Name(f.Name()) && strings.HasPrefix(f.Name(), folder.Name()) {
-				return true
-			}
+		isOdoos := func(f fs.DirEntry) bool { return dumpfmt.IsHashPath(path.Join(folder.Name(), f.Name())) }
+		if err == nil && slices.ContainsFunc(files, isOdoos) {
+			return true
 		}
 	}
 	return false
