@@ -22,6 +22,9 @@ func (s *Stage) Run(ctx context.Context, p Peer, jobs int) (_ measure.Usage, err
 		return measure.Usage{}, err
 	}
 	defer func() { err = errors.Join(err, s.clear(context.WithoutCancel(ctx))) }()
+	if err := s.warm(ctx, p.Steps); err != nil {
+		return measure.Usage{}, err
+	}
 	disk := s.work()
 	if s.unsafe {
 		disk = ""

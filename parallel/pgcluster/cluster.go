@@ -96,7 +96,8 @@ func (c *Cluster) socketPath() string {
 	return filepath.Join(c.sockets, ".s.PGSQL."+strconv.Itoa(c.port))
 }
 
-func (c *Cluster) dataDir() string { return filepath.Join(c.dir, "data") }
+// DataDir gives the server's data folder, which its own user alone may read.
+func (c *Cluster) DataDir() string { return filepath.Join(c.dir, "data") }
 
 // init runs initdb and writes the settings.
 func (c *Cluster) init(ctx context.Context, initdb pgtool.Tool, o Options) error {
@@ -110,14 +111,14 @@ func (c *Cluster) init(ctx context.Context, initdb pgtool.Tool, o Options) error
 	}
 	_, err = pgtool.Run(ctx, pgtool.Command{
 		Tool: initdb.Path,
-		Args: []string{"--pgdata=" + c.dataDir(), "--username=" + superuser, "--auth=trust", "--encoding=UTF8",
+		Args: []string{"--pgdata=" + c.DataDir(), "--username=" + superuser, "--auth=trust", "--encoding=UTF8",
 			"--locale=" + locale, "--lc-messages=C", "--no-sync"},
 		Env: c.environment(), Dir: c.dir, User: c.user,
 	})
 	if err != nil {
 		return c.explain(err)
 	}
-	return appendFile(filepath.Join(c.dataDir(), "postgresql.conf"), config)
+	return appendFile(filepath.Join(c.DataDir(), "postgresql.conf"), config)
 }
 
 // environment is that of the server. TZ spares initdb the search for the name

@@ -34,7 +34,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		return fmt.Errorf("open server log: %w", err)
 	}
 	p, err := pgtool.Start(context.WithoutCancel(ctx), pgtool.Command{
-		Tool: c.postgres.Path, Args: []string{"-D", c.dataDir()},
+		Tool: c.postgres.Path, Args: []string{"-D", c.DataDir()},
 		Env: c.environment(), Dir: c.dir, User: c.user,
 		// A full disk shall not stop the server, so an error is passed over.
 		Stderr: func(line string) { _, _ = log.WriteString(line + "\n") },
@@ -84,7 +84,7 @@ func (c *Cluster) waitReady(ctx context.Context, p *pgtool.Process) error {
 // file that a killed server has left behind has another number in it.
 func (c *Cluster) isReady(pid int) bool {
 	const stateLine = 7 // LOCK_FILE_LINE_PM_STATUS of PostgreSQL 10 and newer
-	text, err := os.ReadFile(filepath.Join(c.dataDir(), "postmaster.pid"))
+	text, err := os.ReadFile(filepath.Join(c.DataDir(), "postmaster.pid"))
 	if err != nil {
 		return false
 	}
