@@ -77,6 +77,15 @@ torture: ## dump, restore and convert under TORTURE_RUNS faults drawn from TORTU
 	ODX_TEST_TORTURE=$(TORTURE_RUNS) ODX_TEST_TORTURE_SEED=$(TORTURE_SEED) ODX_TEST_TORTURE_FOR=$(TORTURE_FOR) \
 	ODX_TEST_TORTURE_LOG="$(TORTURE_LOG)" $(GOTEST) -timeout 6h -count=1 -v -run '^TestTorture$$' ./cmd/odx
 
+# How long `make load` works on each server: the machine's own and those of PG.
+LOAD_FOR ?= 10m
+
+.PHONY: load
+load: ## dump in a loop beside a write load, for LOAD_FOR on each server, and judge every dump
+	@.ci/setup test
+	servers=$$(for v in $(PG); do .ci/postgres $$v || exit 1; done | paste -sd:) && \
+	ODX_TEST_PG="$$servers" ODX_TEST_LOAD_FOR=$(LOAD_FOR) $(GOTEST) -timeout 2h -count=1 -v -run '^TestDump_UnderLoad$$' ./cmd/odx
+
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck, go.mod, import rules
 	@.ci/setup build

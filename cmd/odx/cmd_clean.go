@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -22,7 +23,8 @@ func newCleanCommand(ui *ui) *cli.Command {
 		ArgsUsage: "[FOLDER ...]",
 		Description: "Lists folders and files named odx-tmp-* in the given FOLDERs, in Odoo's filestore folder and in the\n" +
 			"folder for temporary files, and databases named odx-tmp-* on the server, that no running odx works on.\n" +
-			"With --yes they are removed.\n\n" +
+			"With --yes they are removed, and so are roles that --missing-roles create has made for such a\n" +
+			"database, unless something else uses them; those that stay are named.\n\n" +
 			"   odx clean /backup --yes",
 		Flags: join([]cli.Flag{
 			&cli.BoolFlag{Name: "yes", Usage: "remove them"},
@@ -38,12 +40,13 @@ func newCleanCommand(ui *ui) *cli.Command {
 
 // leftover is something that a killed odx left behind.
 type leftover struct {
-	Kind      string          `json:"kind"` // folder, file or database
-	Name      string          `json:"name"`
-	About     string          `json:"about,omitempty"`     // of what and from when it is
-	Displaced string          `json:"displaced,omitempty"` // where the files of a database are that is not theirs
-	Record    *restore.Record `json:"record,omitempty"`    // of a database
-	Removed   bool            `json:"removed"`
+	Kind      string             `json:"kind"` // folder, file or database
+	Name      string             `json:"name"`
+	About     string             `json:"about,omitempty"`     // of what and from when it is
+	Displaced string             `json:"displaced,omitempty"` // where the files of a database are that is not theirs
+	Record    *restore.Record    `json:"record,omitempty"`    // of a database
+	Roles     []restore.RoleLeft `json:"roles,omitempty"`     // that were made for a database that was removed
+	Removed   bool               `json:"removed"`
 }
 
 func runClean(ctx context.Context, c *cli.Context, ui *ui) error {
@@ -77,6 +80,9 @@ func runClean(ctx context.Context, c *cli.Context, ui *ui) error {
 				verb = "removed"
 			}
 			ui.say("%s %s %s%s", verb, l.Kind, l.Name, l.about())
+			for _, r := range l.Roles {
+				ui.say("%s", aboutRole(r))
+			}
 		}
 		if len(found) == 0 {
 			ui.say("odx: nothing is left over")
@@ -93,7 +99,17 @@ func (l *leftover) about() (text string) {
 	if l.Displaced != "" && !l.Removed {
 		text += "; its run was killed while it put the filestore in place, and what " + l.Displaced + " has is to be moved: odx clean --yes does it"
 	}
+	if l.Record != nil && len(l.Record.Roles) > 0 && !l.Removed {
+		text += "; roles were made for it: " + strings.Join(l.Record.Roles, ", ")
+	}
 	return text
+}
+
+func aboutRole(r restore.RoleLeft) string {
+	if r.Stays == "" {
+		return fmt.Sprintf("removed role %s, which was made for it", r.Name)
+	}
+	return fmt.Sprintf("left role %s, which was made for it: %s; if it is of no use: DROP ROLE", r.Name, r.Stays)
 }
 
 func cleanDataDir(c *cli.Context, cn *connection) string {
@@ -144,7 +160,7 @@ func cleanServer(ctx context.Context, settings server.Settings, maint string, re
 	for _, u := range list {
 		entry := leftover{Kind: "database", Name: u.Name, About: u.Describe(time.Now()), Displaced: u.Displaced(), Record: u.Record}
 		if remove {
-			err := u.Remove(ctx, settings, admin)
+			entry.Roles, err = u.Remove(ctx, settings, admin)
 			if errors.As(err, new(*restore.InUseError)) { // somebody has just begun
 				continue
 			}

@@ -61,16 +61,17 @@ var (
 
 func sharedWorld(t *testing.T) *world {
 	t.Helper()
-	worldOnce.Do(func() { shared, worldErr = makeWorld() })
+	worldOnce.Do(func() { shared, worldErr = makeWorld("") })
 	if worldErr != nil {
 		t.Fatal(worldErr)
 	}
 	return shared
 }
 
-func makeWorld() (*world, error) {
+// makeWorld starts a server of the programs in a folder, the machine's newest for "".
+func makeWorld(bin string) (*world, error) {
 	ctx := context.Background()
-	c, err := pgcluster.Start(ctx, pgcluster.Options{})
+	c, err := pgcluster.Start(ctx, pgcluster.Options{BinDir: bin})
 	if err != nil {
 		return nil, err
 	}

@@ -74,9 +74,7 @@ func existing(dir string) (string, error) {
 // its server, and its archive has the other, in bytes; 0 if unknown.
 func ServerNeeds(ctx context.Context, s *server.Session, isLocal bool, size, archive int64) ([]Need, error) {
 	var dir *string
-	var wal int64
-	err := s.Scan(ctx, `SELECT current_setting('data_directory', true),
-		(SELECT setting::bigint << 20 FROM pg_catalog.pg_settings WHERE name = 'max_wal_size')`, &dir, &wal)
+	err := s.Scan(ctx, "SELECT current_setting('data_directory', true)", &dir)
 	switch {
 	case server.SQLState(err) == "42501":
 		return nil, nil
@@ -85,12 +83,17 @@ func ServerNeeds(ctx context.Context, s *server.Session, isLocal bool, size, arc
 	case !isLocal || dir == nil || *dir == "":
 		return nil, nil
 	}
+	wal, isApart, err := walNeed(ctx, s, *dir, size)
+	if err != nil {
+		return nil, err
+	}
 	// The source may have had bloat, or tables whose rows were not dumped; and text
 	// can be longer than what the server makes of it.
-	needs := []Need{{What: "the new database", Dir: *dir, Least: min(size, archive) / 4, Likely: size + size/10}}
-	log := filepath.Join(*dir, "pg_wal")
-	if info, err := os.Lstat(log); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		needs = append(needs, Need{What: "the write-ahead log", Dir: log, Likely: wal})
+	data := Need{What: "the new database", Dir: *dir, Least: min(size, archive) / 4, Likely: size + size/10}
+	if isApart {
+		return []Need{data, wal}, nil
 	}
-	return needs, nil
+	data.What += " with the write-ahead log of its restore"
+	data.Likely += wal.Likely
+	return []Need{data}, nil
 }

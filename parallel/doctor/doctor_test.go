@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +36,9 @@ func run(m *testing.M) (code int) {
 	return m.Run()
 }
 
-func settings(user string) server.Settings {
+func settings(user string) server.Settings { return settingsOf(cluster, user) }
+
+func settingsOf(cluster *pgcluster.Cluster, user string) server.Settings {
 	return server.Settings{Params: server.Params{"host": cluster.Host(), "port": fmt.Sprint(cluster.Port()), "user": user}}
 }
 
@@ -94,22 +95,6 @@ func TestConnections(t *testing.T) {
 	want(t, got, err, "max_connections", "role few")
 }
 
-func TestLocks(t *testing.T) {
-	s, other := open(t, cluster.User()), open(t, cluster.User())
-	exec(t, s, "DROP TABLE IF EXISTS held, prepared; CREATE TABLE held (); CREATE TABLE prepared ()")
-	got, err := Locks(t.Context(), s)
-	want(t, got, err)
-	exec(t, other, "BEGIN; LOCK TABLE prepared; PREPARE TRANSACTION 'p'")
-	exec(t, other, "BEGIN; LOCK TABLE held")
-	got, err = Locks(t.Context(), s)
-	slices.SortFunc(got, func(a, b Finding) int { return strings.Compare(b.Text, a.Text) })
-	want(t, got, err, "(odx test) holds an exclusive lock on table held", "a prepared transaction holds an exclusive lock on table prepared")
-	exec(t, other, "ROLLBACK")
-	exec(t, other, "ROLLBACK PREPARED 'p'")
-	got, err = LockTable(t.Context(), s)
-	want(t, got, err)
-}
-
 func TestExtensions(t *testing.T) {
 	got, err := Extensions(t.Context(), open(t, cluster.User()), []string{"plpgsql", "no such", "unaccent"})
 	want(t, got, err, "blocking: extensions: the dump needs extension no such")
@@ -131,6 +116,12 @@ func TestServerNeeds(t *testing.T) {
 	needs, err := ServerNeeds(t.Context(), s, true, 1000, 400)
 	if err != nil || len(needs) != 1 || needs[0].Least != 100 || needs[0].Likely != 1100 || !filepath.IsAbs(needs[0].Dir) {
 		t.Errorf("%+v %v", needs, err)
+	}
+	// 1 GB is max_wal_size, which no file of the log that is there comes near.
+	const size = 100 << 30
+	needs, err = ServerNeeds(t.Context(), s, true, size, 1)
+	if wal := needs[0].Likely - size - size/10; err != nil || wal <= 0 || wal > 1<<30 {
+		t.Errorf("%d bytes for the write-ahead log; %v", wal, err)
 	}
 	if needs, err := ServerNeeds(t.Context(), s, false, 1000, 400); err != nil || needs != nil {
 		t.Errorf("elsewhere: %+v %v", needs, err)

@@ -15,13 +15,17 @@ func Locks(ctx context.Context, s *server.Session) (list []Finding, err error) {
 		Who, Table string
 		Granted    bool
 		Age        int64
-		Prepared   bool
+		GID        string // of a prepared transaction
+		IsIdle     bool
 	}
 	holders, err := gather[holder](ctx, s, "read the locks", `
-		SELECT COALESCE('pid ' || l.pid || ' of ' || COALESCE(a.usename, '?') || COALESCE(' (' || NULLIF(a.application_name, '') || ')', ''), 'a prepared transaction'),
+		SELECT COALESCE('pid ' || l.pid || ' of ' || COALESCE(a.usename, '?') || COALESCE(' (' || NULLIF(a.application_name, '') || ')', ''), 'a prepared transaction of ' || p.owner, 'a prepared transaction'),
 		       l.relation::regclass::text, l.granted,
-		       COALESCE(extract(epoch FROM now() - a.xact_start), 0)::bigint, l.pid IS NULL
+		       COALESCE(extract(epoch FROM now() - COALESCE(a.xact_start, p.prepared)), 0)::bigint,
+		       COALESCE(p.gid, ''), COALESCE(a.state LIKE 'idle in transaction%', false)
 		FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+		LEFT JOIN pg_catalog.pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid' AND x.virtualtransaction = l.virtualtransaction
+		LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = x.transactionid
 		JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'm', 'S')
 		WHERE l.mode = 'AccessExclusiveLock' AND l.relation >= 16384
 		      AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
@@ -35,11 +39,15 @@ func Locks(ctx context.Context, s *server.Session) (list []Finding, err error) {
 			verb = "waits for"
 		}
 		do := "wait until it has ended, or end it: SELECT pg_terminate_backend(pid)"
-		if h.Prepared {
-			do = "end it with COMMIT PREPARED or ROLLBACK PREPARED; pg_prepared_xacts has its name"
+		idle := ""
+		if h.IsIdle {
+			idle = " that does nothing"
+		}
+		if h.GID != "" {
+			do = endPrepared(h.GID)
 		}
 		list = append(list, Finding{Check: "locks", Severity: Warning, Do: do,
-			Text: fmt.Sprintf("%s %s an exclusive lock on table %s, in a transaction of %d s: the dump has to wait for it", h.Who, verb, h.Table, h.Age)})
+			Text: fmt.Sprintf("%s %s an exclusive lock on table %s, in a transaction of %d s%s: the dump has to wait for it", h.Who, verb, h.Table, h.Age, idle)})
 	}
 	return list, nil
 }

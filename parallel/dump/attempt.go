@@ -36,7 +36,11 @@ func (r *run) attempt(ctx context.Context, info odoo.Info, standby bool) error {
 		return err
 	}
 	defer s.Close()
-	if r.snapshot, err = r.lockAndExport(ctx, s); err != nil {
+	err = g.during(ctx, r.warn, func() error {
+		r.snapshot, err = r.lockAndExport(ctx, s)
+		return err
+	})
+	if err != nil {
 		return r.explainLock(err)
 	}
 	r.step("snapshot exported")
@@ -71,11 +75,24 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, sizes
 	digest := newDigester(r.archiveDir())
 	began := time.Now()
 
+	// Copied files need no guard any more; those that are packed later do, and
+	// whoever waits behind it must not wait for the dump.
+	guarding, endGuarding := context.WithCancel(wctx)
+	work.Go(func() error {
+		g.watch(guarding, r.warn)
+		if r.Pack == nil {
+			g.release()
+		}
+		return nil
+	})
 	dumping, dumped := context.WithCancel(wctx)
 	work.Go(func() error { return s.Watch(dumping, watchInterval) })
 	work.Go(func() error { return digest.follow(dumping) })
 	work.Go(func() error {
 		defer dumped()
+		if r.Pack != nil {
+			defer endGuarding()
+		}
 		if err := r.dumpDatabase(wctx, s, sizes, digest); err != nil {
 			return err
 		}
@@ -84,10 +101,10 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, sizes
 		r.report.Seconds.Database = time.Since(began).Seconds()
 		return nil
 	})
-	copying, copied := context.WithCancel(wctx)
-	work.Go(func() error { g.watch(copying, r.warn); return nil })
 	work.Go(func() error {
-		defer copied()
+		if r.Pack == nil {
+			defer endGuarding()
+		}
 		if r.Filestore == "" {
 			return nil
 		}

@@ -43,6 +43,7 @@ func (r *run) examine(ctx context.Context, s *server.Session) (list []doctor.Fin
 		func() ([]doctor.Finding, error) { return doctor.Connections(ctx, s, r.Jobs+ownSessions, true) },
 		func() ([]doctor.Finding, error) { return doctor.Locks(ctx, s) },
 		func() ([]doctor.Finding, error) { return doctor.LockTable(ctx, s) },
+		func() ([]doctor.Finding, error) { return doctor.Transactions(ctx, s, doctor.LongTransaction) },
 		func() ([]doctor.Finding, error) { return r.examineTarget(size) },
 	} {
 		found, err := check()

@@ -3,11 +3,13 @@ package dump
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"odx/parallel/odoo"
 	"odx/parallel/server"
@@ -120,6 +122,16 @@ func (g *guard) watch(ctx context.Context, warn func(string, ...any)) {
 		g.end(fmt.Sprintf("given up: %s waited behind it for %s", waiters[0], g.patience), warn)
 		return
 	}
+}
+
+// during watches the guard while something is done that may have to wait.
+func (g *guard) during(ctx context.Context, warn func(string, ...any), do func() error) error {
+	watching, done := context.WithCancel(ctx)
+	var work errgroup.Group
+	work.Go(func() error { g.watch(watching, warn); return nil })
+	err := do()
+	done()
+	return errors.Join(err, work.Wait())
 }
 
 // confirm finds out at the end whether the guard was held all the time: it may

@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
 	"odx/parallel"
@@ -12,6 +13,10 @@ import (
 // ownSessions are those of a restore beside the ones that load: those that name
 // the database and work in it, and one more for a while.
 const ownSessions = 3
+
+// scratchPerEntry is about what lists and tables of contents for pg_restore take
+// for each entry, in bytes.
+const scratchPerEntry = 1 << 10
 
 // Check finds out what would stop the restore or make it slow, and makes
 // nothing. The backup's content is not read, but for tables of contents. The
@@ -37,6 +42,10 @@ func Check(ctx context.Context, o Options) (findings []doctor.Finding, err error
 
 // examine runs the checks of package doctor.
 func (r *run) examine(ctx context.Context, admin *server.Session) (list []doctor.Finding, err error) {
+	var size int64 // of the database that was dumped
+	if r.source.record != nil {
+		size = r.source.record.Database.Bytes
+	}
 	for _, check := range []func() ([]doctor.Finding, error){
 		func() ([]doctor.Finding, error) {
 			return doctor.Pooler(ctx, r.Server, r.Maint, r.application())
@@ -44,7 +53,14 @@ func (r *run) examine(ctx context.Context, admin *server.Session) (list []doctor
 		func() ([]doctor.Finding, error) { return doctor.Connections(ctx, admin, r.Jobs+ownSessions, false) },
 		func() ([]doctor.Finding, error) { return doctor.Extensions(ctx, admin, r.extensionNames()) },
 		func() ([]doctor.Finding, error) { return doctor.Settings(ctx, admin) },
-		func() ([]doctor.Finding, error) { return r.examineDisks(ctx, admin) },
+		func() ([]doctor.Finding, error) { return doctor.WAL(ctx, admin, size) },
+		func() ([]doctor.Finding, error) {
+			return doctor.ServerTemporary(ctx, admin, r.Server.Local(), size)
+		},
+		func() ([]doctor.Finding, error) {
+			return doctor.Scratch(os.TempDir(), int64(len(r.source.toc.Entries))*scratchPerEntry)
+		},
+		func() ([]doctor.Finding, error) { return r.examineDisks(ctx, admin, size) },
 	} {
 		found, err := check()
 		if err != nil {
@@ -65,10 +81,10 @@ func (r *run) extensionNames() []string {
 
 // examineDisks compares what the backup's record, or its directory, says of sizes
 // with what is free on the server's disk and on the filestore's.
-func (r *run) examineDisks(ctx context.Context, admin *server.Session) (list []doctor.Finding, err error) {
-	var size, archive int64
+func (r *run) examineDisks(ctx context.Context, admin *server.Session, size int64) (list []doctor.Finding, err error) {
+	var archive int64
 	if r.source.record != nil {
-		size, archive = r.source.record.Database.Bytes, r.source.record.Archive.Bytes
+		archive = r.source.record.Archive.Bytes
 	}
 	needs, err := doctor.ServerNeeds(ctx, admin, r.Server.Local(), size, archive)
 	if err != nil {

@@ -29,9 +29,6 @@ func (r *run) loadBoth(ctx context.Context) (err error) {
 	if err := r.prepareTarget(ctx, &p); err != nil {
 		return err
 	}
-	if err := r.keepRoles(ctx); err != nil {
-		return err
-	}
 	if r.keeping.record.Stage == StageLoading {
 		if err := r.beginJournal(ctx); err != nil {
 			return err
@@ -61,15 +58,6 @@ func (r *run) loadBoth(ctx context.Context) (err error) {
 		})
 	}
 	return g.Wait()
-}
-
-// keepRoles notes the roles that were made.
-func (r *run) keepRoles(ctx context.Context) error {
-	if len(r.newRoles) == len(r.keeping.record.Roles) {
-		return nil
-	}
-	r.keeping.record.Roles = slices.Clone(r.newRoles)
-	return r.target.note(ctx, &r.keeping.record)
 }
 
 // loadDatabase loads all but what comes last.

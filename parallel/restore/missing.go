@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -135,7 +136,8 @@ func (r *run) checkMissing(ctx context.Context, admin *server.Session) error {
 }
 
 // createMissing makes the roles that the table of contents names and the server
-// does not have. Names that only PostgreSQL itself may give are left.
+// does not have, and notes each in the record in the same transaction. Names that
+// only PostgreSQL itself may give are left.
 func (r *run) createMissing(ctx context.Context) error {
 	if r.MissingRoles != CreateMissing {
 		return nil
@@ -149,10 +151,12 @@ func (r *run) createMissing(ctx context.Context) error {
 		if strings.HasPrefix(name, "pg_") {
 			continue
 		}
-		if err := r.target.admin.Exec(ctx, "CREATE ROLE "+quote(name)+" NOLOGIN"); err != nil {
+		record := r.keeping.record
+		record.Roles = append(slices.Clone(r.newRoles), name)
+		if err := r.target.noteWith(ctx, &record, "CREATE ROLE "+quote(name)+" NOLOGIN"); err != nil {
 			return fmt.Errorf("create role %q: %w", name, err)
 		}
-		r.newRoles = append(r.newRoles, name)
+		r.keeping.record, r.newRoles = record, record.Roles
 		r.added(fmt.Sprintf("role %s, which may not log in (NOLOGIN)", quote(name)))
 	}
 	return nil

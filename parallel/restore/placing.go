@@ -130,24 +130,32 @@ func (u *Unfinished) hint() string {
 }
 
 // Remove drops the database, with the old filestore if it is one that was
-// replaced. Folders that a killed run has exchanged halfway are put back before.
-// The error is an *InUseError if an odx works on it; nothing is done then.
-// Roles that were made for it stay.
-func (u *Unfinished) Remove(ctx context.Context, settings server.Settings, admin *server.Session) (err error) {
-	if u.Record != nil {
-		if err := claim(ctx, admin, u.Record.Database, ""); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx), admin, u.Record.Database)) }()
-		exists, err := databaseExists(ctx, admin, u.Name)
-		if err != nil || !exists {
-			return err
-		}
-		if err := u.removeFiles(); err != nil {
-			return err
-		}
+// replaced, and the roles that were made for it, as far as they can be. Folders
+// that a killed run has exchanged halfway are put back before. The error is an
+// *InUseError if an odx works on it; nothing is done then.
+func (u *Unfinished) Remove(ctx context.Context, settings server.Settings, admin *server.Session) (roles []RoleLeft, err error) {
+	if u.Record == nil {
+		return nil, DropTemp(ctx, settings, admin, u.Name)
 	}
-	return DropTemp(ctx, settings, admin, u.Name)
+	if err := claim(ctx, admin, u.Record.Database, ""); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx), admin, u.Record.Database)) }()
+	exists, err := databaseExists(ctx, admin, u.Name)
+	if err != nil || !exists {
+		return nil, err
+	}
+	if err := u.removeFiles(); err != nil {
+		return nil, err
+	}
+	roles, err = u.findRoles(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	if err := DropTemp(ctx, settings, admin, u.Name); err != nil {
+		return nil, err
+	}
+	return roles, dropRoles(ctx, admin, roles)
 }
 
 func (u *Unfinished) removeFiles() error {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -67,10 +68,14 @@ func parseRecord(comment string) *Record {
 }
 
 // note writes the record down.
-func (t *target) note(ctx context.Context, r *Record) error {
+func (t *target) note(ctx context.Context, r *Record) error { return t.noteWith(ctx, r, "") }
+
+// noteWith writes the record down in one transaction with a statement, which may
+// be "".
+func (t *target) noteWith(ctx context.Context, r *Record, statement string) error {
 	text, err := r.comment(t.temp)
 	if err == nil {
-		err = t.admin.Exec(ctx, fmt.Sprintf("COMMENT ON DATABASE %s IS %s", quote(t.temp), literal(text)))
+		err = t.admin.Exec(ctx, fmt.Sprintf("%s; COMMENT ON DATABASE %s IS %s", statement, quote(t.temp), literal(text)))
 	}
 	if err != nil {
 		return fmt.Errorf("write the record of the restore: %w", err)
@@ -141,7 +146,9 @@ func (s *source) digest() (string, error) {
 }
 
 // shape lists the options that the database under construction depends on, as
-// they are given on the command line.
+// they are given on the command line or in odoo.conf: a run that is resumed may
+// have done what they ask for. The HTTP port is none of them: Odoo corrects the
+// address made of it when its administrator logs in.
 func (r *run) shape() []string {
 	list := []string{"--owner=" + r.target.owner, "--collation=" + r.Collation}
 	for _, o := range []struct {
@@ -150,9 +157,25 @@ func (r *run) shape() []string {
 	}{
 		{r.NoPrivileges, "--no-privileges"}, {r.NoTablespaces, "--no-tablespaces"}, {r.MissingRoles == CreateMissing, "--missing-roles=create"},
 		{!r.Copy, "--move"}, {r.Subscription, "--reset-subscription"}, {r.Neutralize, "--neutralize"}, {r.Filestore == "", "--no-filestore"},
+		{r.Unaccent, "unaccent in odoo.conf"},
 	} {
 		if o.is {
 			list = append(list, o.name)
+		}
+	}
+	if r.Neutralize && len(r.Addons) > 0 {
+		list = append(list, "--addons-path="+strings.Join(absolute(r.Addons), ","))
+	}
+	return list
+}
+
+// absolute gives folders as they are called from anywhere.
+func absolute(dirs []string) []string {
+	list := make([]string, len(dirs))
+	for i, dir := range dirs {
+		list[i] = dir
+		if path, err := filepath.Abs(dir); err == nil {
+			list[i] = path
 		}
 	}
 	return list

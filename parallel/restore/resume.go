@@ -32,7 +32,7 @@ type KeptError struct {
 	Folder   string // with the files copied so far; "" if there is none
 	Source   string
 	Final    string   // name of the database that it is to become
-	Roles    []string // made for it, which odx clean does not remove
+	Roles    []string // made for it
 }
 
 // ID is what Options.Resume takes.

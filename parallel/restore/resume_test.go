@@ -289,6 +289,7 @@ func TestRun_ResumeRefused(t *testing.T) {
 		"there is no database":    func(r *run) { r.Resume = "0123456789ab" },
 		"was to become database":  func(r *run) { r.Database = "target2" },
 		"--neutralize":            func(r *run) { r.Neutralize = true },
+		"unaccent in odoo.conf":   func(r *run) { r.Unaccent = true },
 		"its filestore was to be": func(r *run) { r.Filestore += "-other" },
 		"is loaded as it is read": func(r *run) { r.Source = s.odooZip(nil) },
 	} {
@@ -302,6 +303,49 @@ func TestRun_ResumeRefused(t *testing.T) {
 	s.wantDatabases(kept.Database)
 	s.cleanAll(t)
 	s.nothingLeft()
+}
+
+// TestRun_ResumeAddons resumes with other modules to neutralize: the run that was
+// broken off has neutralized by its own. From where they are called, and the HTTP
+// port, do not matter.
+func TestRun_ResumeAddons(t *testing.T) {
+	s := newSite(t, "")
+	backup := s.backup("ALTER TABLE ir_module_module ADD COLUMN id serial")
+	addons, other := t.TempDir(), t.TempDir()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	relative, err := filepath.Rel(here, addons)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newRun := func(addons ...string) *run {
+		r := s.newRun(backup)
+		r.Neutralize, r.Addons, r.HTTPPort = true, addons, 8070
+		return r
+	}
+	r := newRun(relative)
+	r.Keep = true
+	broken := s.breakOff(r, isStep("finished"), "interrupted")
+	var kept *KeptError
+	if !errors.As(broken, &kept) {
+		t.Fatal(broken)
+	}
+	for _, dirs := range [][]string{nil, {other}, {addons, other}} {
+		again := newRun(dirs...)
+		again.Resume = kept.ID()
+		if _, err := again.do(t.Context()); !errors.Is(err, ErrResume) || !strings.Contains(err.Error(), "--addons-path="+addons+",") {
+			t.Errorf("with %q: %v", dirs, err)
+		}
+	}
+	again := newRun(addons)
+	again.HTTPPort = 8080
+	s.resumed(again, broken)
+	const baseURL = "SELECT value FROM ir_config_parameter WHERE key = 'web.base.url'"
+	if got := s.one(s.connect("target"), baseURL); got != "http://localhost:8070" {
+		t.Errorf("web.base.url is %s", got)
+	}
 }
 
 // cleanAll does what odx clean --yes does.
@@ -328,7 +372,8 @@ func (s *site) clean() error {
 	defer admin.Close()
 	list, err := Leftovers(s.t.Context(), admin)
 	for _, u := range list {
-		err = errors.Join(err, u.Remove(s.t.Context(), s.settings(s.User()), admin))
+		_, removeErr := u.Remove(s.t.Context(), s.settings(s.User()), admin)
+		err = errors.Join(err, removeErr)
 	}
 	return err
 }
