@@ -209,7 +209,7 @@ func zipExtra(ctx context.Context, z *odoozip.Reader) (map[string]digested, erro
 		if err != nil {
 			return nil, err
 		}
-		found[m.Name] = sum
+		found[m.Name()] = sum
 	}
 	return found, nil
 }
@@ -254,15 +254,12 @@ func (s *side) files(ctx context.Context) iter.Seq2[*storeEntry, error] {
 }
 
 func (s *side) zipFiles(yield func(*storeEntry, error) bool) {
-	x := newZipIndex(s.zip)
-	if x == nil {
-		return
-	}
-	slices.SortFunc(x.order, func(a, b int32) int { return byFolder(x.name(a), x.name(b)) })
-	for _, i := range x.order {
-		m := &s.zip.Members[i]
+	for m := range s.zip.ByPath() {
+		if !isStored(m) {
+			continue
+		}
 		open := func() (io.ReadCloser, error) { return s.zip.Open(m) }
-		if !yield(&storeEntry{x.name(i), m.Length, open}, nil) {
+		if !yield(&storeEntry{strings.TrimPrefix(m.Rel(), odoozip.FilestoreDir), m.Length, open}, nil) {
 			return
 		}
 	}

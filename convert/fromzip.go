@@ -163,7 +163,7 @@ func (u *unzipping) rebuild(ctx context.Context, dir string, zip *dumpfmt.ZipRec
 	var built *rebuilt
 	err = writeGzip(filepath.Join(dir, dumpfmt.KeptDir, dumpfmt.KeptScript), func(w io.Writer) error {
 		built, err = u.c.rebuildIn(filepath.Join(dir, dumpfmt.ArchiveDir), ahead,
-			scriptOptions{name: u.dump.Name, time: tmOf(u.dump.Modified()), keep: w, deflated: script})
+			scriptOptions{name: u.dump.Name(), time: tmOf(u.dump.Modified()), keep: w, deflated: script})
 		return err
 	})
 	if err != nil {

@@ -168,7 +168,7 @@ func (in *Inspection) readZip(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	return errors.Join(in.describeScript(ctx, script, dump.Name), script.Close())
+	return errors.Join(in.describeScript(ctx, script, dump.Name()), script.Close())
 }
 
 // maxManifest is the largest manifest that is read, in bytes: some 40 for each

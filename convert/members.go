@@ -34,7 +34,7 @@ func placeMembers(z *odoozip.Reader, withOdx bool) (list []keptMember, extractio
 	for i := range z.Members {
 		m := &z.Members[i]
 		name := m.Rel()
-		k := keptMember{name: m.Name}
+		k := keptMember{name: m.Name()}
 		switch {
 		case m.Kind == odoozip.KindOdx && withOdx:
 			continue // made anew, or put in place by itself
@@ -46,7 +46,7 @@ func placeMembers(z *odoozip.Reader, withOdx bool) (list []keptMember, extractio
 			}
 		case m.Hidden, m.Kind == odoozip.KindOther, m.Kind == odoozip.KindOdx:
 			regular = false
-			k.file = extraFile(m.Name, i, taken)
+			k.file = extraFile(m.Name(), i, taken)
 		default:
 			k.file = name // manifest.json, filestore/...
 		}

@@ -130,7 +130,7 @@ func (p *prover) members() error {
 			p.mu.Lock()
 			p.proof.Members++
 			p.mu.Unlock()
-			return p.same(m.Name, got, want)
+			return p.same(m.Name(), got, want)
 		})
 	}
 	return g.Wait()
@@ -146,10 +146,10 @@ func (p *prover) file(m *odoozip.Member) (digested, error) {
 		return h.end(), nil
 	case m.Kind == odoozip.KindFilestore && !m.Hidden:
 		path = filepath.Join(p.src.filestore, filepath.FromSlash(strings.TrimPrefix(rel, odoozip.FilestoreDir)))
-	case p.renamed[m.Name] != "":
-		path = filepath.Join(p.src.backup, filepath.FromSlash(p.renamed[m.Name]))
+	case p.renamed[m.Name()] != "":
+		path = filepath.Join(p.src.backup, filepath.FromSlash(p.renamed[m.Name()]))
 	default:
-		return digested{}, fmt.Errorf("%w: nothing in the backup is the member %s", ErrNotSame, m.Name)
+		return digested{}, fmt.Errorf("%w: nothing in the backup is the member %s", ErrNotSame, m.Name())
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -56,8 +56,9 @@ type Verification struct {
 // it can. An error says that the dump could not be looked at: it is none of the
 // layouts, or ctx ended.
 //
-// Memory is some 2 MiB for each job, and that of the entries; of a zip 140 bytes
-// for each member; of a script its SQL. Attachments and rows take none.
+// Memory is some 2 MiB for each job, and that of the entries; of a zip 76 bytes
+// for each file of the filestore, some 100 and the name for any other member; of a
+// script its SQL. Attachments and rows take none.
 func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	started := time.Now()
 	layout, err := dumpfmt.Detect(o.Source)

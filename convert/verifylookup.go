@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -66,40 +65,31 @@ func (v *verifier) folderIndex(store string, beside bool, record *dumpfmt.Record
 	return noIndex{}, nil
 }
 
-// zipIndex is a filestore in a zip: members in the order of their names.
-type zipIndex struct {
-	z     *odoozip.Reader
-	order []int32
-}
+// zipIndex is a filestore in a zip.
+type zipIndex struct{ z *odoozip.Reader }
 
-// newZipIndex gives nil if there is no filestore in the zip.
-func newZipIndex(z *odoozip.Reader) *zipIndex {
-	x := &zipIndex{z: z}
-	for i := range z.Members {
-		if m := &z.Members[i]; m.Kind == odoozip.KindFilestore && !m.Hidden {
-			x.order = append(x.order, int32(i))
-		}
-	}
-	if len(x.order) == 0 {
-		return nil
-	}
-	slices.SortFunc(x.order, func(a, b int32) int { return strings.Compare(x.name(a), x.name(b)) })
-	return x
-}
-
-func (x *zipIndex) name(i int32) string {
-	return strings.TrimPrefix(x.z.Members[i].Rel(), odoozip.FilestoreDir)
-}
-
-func (x *zipIndex) size(rel string) (int64, error) {
-	at, ok := slices.BinarySearchFunc(x.order, rel, func(i int32, rel string) int { return strings.Compare(x.name(i), rel) })
-	if !ok {
+func (x zipIndex) size(rel string) (int64, error) {
+	m := x.z.Find(odoozip.FilestoreDir + rel)
+	if m == nil || !isStored(m) {
 		return -1, nil
 	}
-	return x.z.Members[x.order[at]].Length, nil
+	return m.Length, nil
 }
 
-func (*zipIndex) close() {}
+func (zipIndex) close() {}
+
+// isStored tells whether a member is a file of the filestore.
+func isStored(m *odoozip.Member) bool { return m.Kind == odoozip.KindFilestore && !m.Hidden }
+
+// hasStore tells whether there is a filestore in the zip.
+func hasStore(z *odoozip.Reader) bool {
+	for i := range z.Members {
+		if isStored(&z.Members[i]) {
+			return true
+		}
+	}
+	return false
+}
 
 // lookups holds the attachments of the dump against the filestore, on Jobs
 // workers. Who feeds work closes it.

@@ -34,8 +34,8 @@ func (v *verifier) zip(ctx context.Context) error {
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	var index storeIndex = noIndex{missingFile}
-	if x := newZipIndex(z); x != nil {
-		index = x
+	if hasStore(z) {
+		index = zipIndex{z}
 	}
 	lookups := v.lookUp(gctx, g, index)
 	g.Go(func() error {
@@ -75,7 +75,7 @@ func (v *verifier) zipScript(ctx context.Context, z *odoozip.Reader, dump *odooz
 		return nil
 	}
 	text := &source{ctx: ctx, r: r, meter: &scaled{v.Meter, dump.Size, max(dump.Length, 1)}}
-	return errors.Join(v.script(ctx, text, dump.Name, badMember, lookups), r.Close())
+	return errors.Join(v.script(ctx, text, dump.Name(), badMember, lookups), r.Close())
 }
 
 func (v *verifier) wrongMember(m *odoozip.Member, err error) {
@@ -83,7 +83,7 @@ func (v *verifier) wrongMember(m *odoozip.Member, err error) {
 	if errors.Is(err, dumpfmt.ErrFormat) {
 		kind = badMember
 	}
-	v.found.add(kind, m.Name, offsetOf(err), reason(err))
+	v.found.add(kind, m.Name(), offsetOf(err), reason(err))
 }
 
 // members reads all members but dump.sql, on several cores.
@@ -132,8 +132,8 @@ func (v *verifier) member(ctx context.Context, z *odoozip.Reader, m *odoozip.Mem
 		v.wrongMember(m, err)
 		return nil
 	}
-	if m.Kind == odoozip.KindFilestore && !m.Hidden {
-		counts.add(h.size, v.holdName(m.Name, strings.TrimPrefix(m.Rel(), odoozip.FilestoreDir), h))
+	if isStored(m) {
+		counts.add(h.size, v.holdName(m.Name(), strings.TrimPrefix(m.Rel(), odoozip.FilestoreDir), h))
 	}
 	return nil
 }

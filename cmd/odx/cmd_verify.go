@@ -25,14 +25,15 @@ func newVerifyCommand(ui *ui) *cli.Command {
 			"   the digests in odx.json, and the SHA-1 of each file of the filestore against its name;\n" +
 			"   a file of the right size for every attachment; the manifest against the installed modules.\n\n" +
 			"What is damaged is named with its place and what it means for a restore, and so is what is only\n" +
-			"odd, which changes nothing of the exit status.\n\n" +
+			"odd, which changes nothing of the exit status. Of a zip, 100 MB of memory are needed for each million files.\n\n" +
 			"With OTHER two backups are compared by item, whatever their layouts: each table's rows and each\n" +
 			"large object, the definition of everything else, manifest, filestore and other members. That they\n" +
 			"are whole is not the question then.\n\n" +
 			"With --restore the backup is restored as well: into a PostgreSQL that is started for it from the programs of\n" +
 			"this machine, the newest there are, and removed again. The rows of each table are counted and held\n" +
 			"against the dump, and Odoo's module base, users, indexes and sequences are looked at. The dump's SQL\n" +
-			"is run as a role that may do nothing else; --trusted runs it as the superuser.\n\n" +
+			"is run as a role that may do nothing else; --trusted runs it as the superuser. Where the restore fails,\n" +
+			"what was found without a server is said all the same, with --json in the one object beside the error.\n\n" +
 			"   odx verify backup/\n" +
 			"   odx verify --restore backup.zip --temp-dir /scratch\n" +
 			"   odx verify backup.zip --json\n" +

@@ -14,8 +14,8 @@ import (
 	"odx/parallel/scratch"
 )
 
-// trialReport is what odx verify --restore found out. Restored is nil if the
-// files are damaged: nothing was restored then.
+// trialReport is what odx verify --restore found out. Restored is nil if nothing
+// was restored, because the files are damaged, or if the restore failed.
 type trialReport struct {
 	Files    *convert.Verification `json:"files"`
 	Restored *scratch.Report       `json:"restored,omitempty"`
@@ -50,7 +50,7 @@ func runTrial(c *cli.Context, v convert.VerifyOptions, ui *ui) (err error) {
 		report.Restored, err = scratch.Run(c.Context, o)
 		stop()
 		if err != nil {
-			return err
+			return withReport{err, report}
 		}
 		if report.Restored.IsDamaged() {
 			verdict = errDamaged

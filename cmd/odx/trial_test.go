@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"odx/convert"
 )
 
 // scratchDir gives a folder that a server's user may enter.
@@ -93,20 +96,49 @@ func TestVerify_RestoreEnded(t *testing.T) {
 	}
 }
 
+// TestVerify_RestoreFails has a dump that is whole and that no server restores:
+// what was found out about it without one is said beside the error.
+func TestVerify_RestoreFails(t *testing.T) {
+	temp := scratchDir(t)
+	path := indexScript(t, "SELECT 1/0")
+	run := runWithoutServer(t, "verify", "--restore", path, "--temp-dir", temp)
+	run.want(t, exitTool, "1 rows in 1 tables", "whole", "odx: error: ", "division by zero")
+	run = runWithoutServer(t, "verify", "--restore", path, "--temp-dir", temp, "--json")
+	run.want(t, exitTool, "division by zero")
+	var files convert.Verification
+	o := outcome{Report: &trialReport{Files: &files}}
+	if err := json.Unmarshal([]byte(run.stdout), &o); err != nil {
+		t.Fatalf("%v: %s", err, run.stdout)
+	}
+	if o.Status != "failed" || o.ExitCode != exitTool || !strings.Contains(o.Error, "division by zero") || o.Report.(*trialReport).Restored != nil {
+		t.Errorf("%+v", o)
+	}
+	if files.Verdict != convert.Whole || files.Tables != 1 || files.Rows != 1 || files.Layout == "" {
+		t.Errorf("of the files: %+v", files)
+	}
+	wantOnly(t, temp)
+}
+
 // slowScript makes a dump whose index takes minutes.
 func slowScript(t *testing.T) string {
+	t.Helper()
+	return indexScript(t, "SELECT pg_catalog.pg_sleep(300)")
+}
+
+// indexScript makes a dump with an index, for which a statement is run once.
+func indexScript(t *testing.T, statement string) string {
 	t.Helper()
 	entry := func(name, kind, sql string) string {
 		return "--\n-- Name: " + name + "; Type: " + kind + "; Schema: public; Owner: -\n--\n\n" + sql + "\n\n\n"
 	}
 	text := "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.18\n-- Dumped by pg_dump version 15.18\n\n" +
 		"SET statement_timeout = 0;\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n" +
-		entry("slow(integer)", "FUNCTION", "CREATE FUNCTION public.slow(integer) RETURNS integer\n    LANGUAGE sql IMMUTABLE\n    AS $$SELECT pg_catalog.pg_sleep(300); SELECT 1$$;") +
+		entry("slow(integer)", "FUNCTION", "CREATE FUNCTION public.slow(integer) RETURNS integer\n    LANGUAGE sql IMMUTABLE\n    AS $$"+statement+"; SELECT 1$$;") +
 		entry("a", "TABLE", "CREATE TABLE public.a (\n    id integer\n);") +
 		"--\n-- Data for Name: a; Type: TABLE DATA; Schema: public; Owner: -\n--\n\nCOPY public.a (id) FROM stdin;\n1\n\\.\n\n\n" +
 		entry("a_slow", "INDEX", "CREATE INDEX a_slow ON public.a USING btree (public.slow(id));") +
 		"--\n-- PostgreSQL database dump complete\n--\n\n"
-	path := filepath.Join(t.TempDir(), "slow.sql")
+	path := filepath.Join(t.TempDir(), "index.sql")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -118,6 +118,15 @@ func (u *ui) reportAs(report any, ending error, words func()) error {
 // reported are the errors whose report was printed, by the status in it.
 var reported = map[string]error{"losses": errLosses, "damaged": errDamaged, "differ": errDiffer, "blocked": errBlocked}
 
+// withReport is an error that a command ended with after it had found out
+// something, which --json has beside the error.
+type withReport struct {
+	error
+	report any
+}
+
+func (w withReport) Unwrap() error { return w.error }
+
 // isReported tells whether nothing is to be said of an error any more.
 func isReported(err error) bool {
 	for _, r := range reported {
@@ -148,6 +157,9 @@ func (u *ui) exit(ctx context.Context, err error) int {
 	}
 	if u.json {
 		o := outcome{Status: "failed", ExitCode: code, Error: text, Hint: hint, Odx: usageOfSelf()}
+		if w := (withReport{}); errors.As(err, &w) {
+			o.Report = w.report
+		}
 		if err := u.printJSON(o); err != nil {
 			u.print("odx: error: " + err.Error())
 		}

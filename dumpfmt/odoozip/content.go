@@ -31,31 +31,32 @@ func (r *Reader) Raw(m *Member) (*io.SectionReader, error) {
 // dataOffset reads a member's local header, holds it against the directory and
 // gives the offset of what follows it.
 func (r *Reader) dataOffset(m *Member) (int64, error) {
+	name, limit := m.Name(), r.limit(m)
 	// Enough for the names and extra fields that there are in practice.
-	b := make([]byte, min(localLen+int64(len(m.Name))+64, m.limit-m.Offset))
-	if err := r.src.read(b, m.Offset, memberField(m.Name)); err != nil {
+	b := make([]byte, min(localLen+int64(len(name))+64, limit-m.Offset))
+	if err := r.src.read(b, m.Offset, memberField(name)); err != nil {
 		return 0, err
 	}
 	h := parseLocal(b)
 	if h.sig != localSig {
-		return 0, r.src.damaged(m.Offset, memberField(m.Name), errSignature)
+		return 0, r.src.damaged(m.Offset, memberField(name), errSignature)
 	}
-	if h.nameLen != len(m.Name) || string(b[localLen:localLen+h.nameLen]) != m.Name {
-		return 0, r.src.damaged(m.Offset, memberField(m.Name), fmt.Errorf("%w: another name", errOtherHeader))
+	if h.nameLen != len(name) || string(b[localLen:localLen+h.nameLen]) != name {
+		return 0, r.src.damaged(m.Offset, memberField(name), fmt.Errorf("%w: another name", errOtherHeader))
 	}
 	offset := m.Offset + localLen + int64(h.nameLen+h.extraLen)
-	if offset > m.limit-m.Size {
-		return 0, r.src.damaged(m.Offset, memberField(m.Name), errOverlap)
+	if offset > limit-m.Size {
+		return 0, r.src.damaged(m.Offset, memberField(name), errOverlap)
 	}
 	extra := b[localLen+h.nameLen:]
 	if len(extra) < h.extraLen {
 		extra = make([]byte, h.extraLen)
-		if err := r.src.read(extra, offset-int64(h.extraLen), memberField(m.Name)); err != nil {
+		if err := r.src.read(extra, offset-int64(h.extraLen), memberField(name)); err != nil {
 			return 0, err
 		}
 	}
 	if what := h.differs(m, extra[:h.extraLen]); what != "" {
-		return 0, r.src.damaged(m.Offset, memberField(m.Name), fmt.Errorf("%w: another %s", errOtherHeader, what))
+		return 0, r.src.damaged(m.Offset, memberField(name), fmt.Errorf("%w: another %s", errOtherHeader, what))
 	}
 	return offset, nil
 }
@@ -65,7 +66,7 @@ func (r *Reader) dataOffset(m *Member) (int64, error) {
 func (h *header) differs(m *Member, extra []byte) string {
 	const mustAgree = flagEncrypted | flagDescriptor | flagPatch | flagStrong | flagHiddenDirectory
 	switch {
-	case h.method != m.Method:
+	case h.method != uint16(m.Method):
 		return "method"
 	case (h.flags^m.Flags)&mustAgree != 0:
 		return "set of flags"
@@ -171,7 +172,7 @@ func (c *content) finish(err error) error {
 			return io.EOF
 		}
 	}
-	return c.src.damaged(c.offset+c.m.Size-c.unread(), memberField(c.m.Name), err)
+	return c.src.damaged(c.offset+c.m.Size-c.unread(), memberField(c.m.Name()), err)
 }
 
 // unread is how much of the data has not been used.

@@ -61,21 +61,7 @@ type directory struct {
 	end    int64 // offset where the directory ends
 	before int64 // what stands before the archive, in bytes
 	buf    []byte
-	names  strings.Builder
-}
-
-// nameBlock is the memory that names of members are put into together, in bytes.
-const nameBlock = 64 << 10
-
-// keep copies a name. One by one they would take a quarter more.
-func (d *directory) keep(name []byte) string {
-	if d.names.Cap()-d.names.Len() < len(name) {
-		d.names = strings.Builder{}
-		d.names.Grow(max(nameBlock, len(name)))
-	}
-	from := d.names.Len()
-	d.names.Write(name)
-	return d.names.String()[from:]
+	names  names
 }
 
 // read gives the next n bytes. They are valid until the next call.
@@ -111,24 +97,24 @@ func (d *directory) next() (Member, error) {
 	if err != nil {
 		return Member{}, err
 	}
-	name, extra := d.keep(b[:h.nameLen]), b[h.nameLen:h.nameLen+h.extraLen]
+	name, extra := string(b[:h.nameLen]), b[h.nameLen:h.nameLen+h.extraLen]
+	mode := modeOf(h.madeBy, h.external, strings.HasSuffix(name, "/"))
 	err = h.checkWide(h.widen(extra))
 	if err == nil {
 		err = h.checkName(name)
 	}
+	if err == nil {
+		err = h.check(mode)
+	}
 	if err != nil {
 		return Member{}, d.damaged(start, memberField(name), err)
 	}
-	m := Member{
-		Name: name, Kind: KindOther, Method: h.method, Flags: h.flags, CRC: h.crc,
+	startOfName, sum := d.names.keep(name)
+	return Member{
+		start: startOfName, sum: sum, Kind: KindOther, Method: uint8(h.method), Flags: h.flags, CRC: h.crc,
 		Length: int64(h.length), Size: int64(h.size), Offset: int64(h.offset) + d.before,
-		dos: h.dos, unix: modTime(extra),
-		Mode: modeOf(h.madeBy, h.external, strings.HasSuffix(name, "/")),
-	}
-	if err := m.check(); err != nil {
-		return Member{}, d.damaged(start, memberField(name), err)
-	}
-	return m, nil
+		dos: h.dos, unix: modTime(extra), perm: uint16(mode.Perm()),
+	}, nil
 }
 
 // memberField names a member in errors.
@@ -166,34 +152,34 @@ func (h *header) checkName(name string) error {
 }
 
 // check refuses what is not read.
-func (m *Member) check() error {
+func (h *header) check(mode fs.FileMode) error {
 	switch {
-	case m.Flags&(flagEncrypted|flagStrong|flagHiddenDirectory) != 0:
+	case h.flags&(flagEncrypted|flagStrong|flagHiddenDirectory) != 0:
 		return errEncrypted
-	case m.Flags&flagPatch != 0:
+	case h.flags&flagPatch != 0:
 		return errPatch
-	case m.Mode&fs.ModeSymlink != 0:
+	case mode&fs.ModeSymlink != 0:
 		return errors.New("symbolic link")
-	case m.Mode&fs.ModeIrregular != 0:
+	case mode&fs.ModeIrregular != 0:
 		return errors.New("neither a file nor a directory")
-	case m.Mode.IsDir() && m.Length != 0:
-		return fmt.Errorf("directory with %d bytes of content", m.Length)
+	case mode.IsDir() && h.length != 0:
+		return fmt.Errorf("directory with %d bytes of content", h.length)
 	}
-	switch m.Method {
+	switch h.method {
 	case Store:
-		if m.Size != m.Length {
-			return fmt.Errorf("stored, but %d bytes of text in %d", m.Length, m.Size)
+		if h.size != h.length {
+			return fmt.Errorf("stored, but %d bytes of text in %d", h.length, h.size)
 		}
 	case Deflate:
-		if m.Length/maxRatio > m.Size {
-			return fmt.Errorf("%d bytes of text cannot be in %d bytes of data", m.Length, m.Size)
+		if h.length/maxRatio > h.size {
+			return fmt.Errorf("%d bytes of text cannot be in %d bytes of data", h.length, h.size)
 		}
 	default:
-		name, known := methodNames[m.Method]
+		name, known := methodNames[h.method]
 		if !known {
 			name = "unknown"
 		}
-		return fmt.Errorf("compression method %d (%s): %w", m.Method, name, dumpfmt.ErrUnsupported)
+		return fmt.Errorf("compression method %d (%s): %w", h.method, name, dumpfmt.ErrUnsupported)
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func Extract(ctx context.Context, z *Reader, dir string, list []Extraction, o Ex
 					return
 				}
 				if err := e.extract(list[i]); err != nil {
-					cancel(fmt.Errorf("extract %s: %w", list[i].Member.Name, err))
+					cancel(fmt.Errorf("extract %s: %w", list[i].Member.Name(), err))
 				}
 			}
 		})
@@ -102,7 +102,7 @@ func (e *extractor) extract(x Extraction) error {
 func (e *extractor) file(m *Member, name string) error {
 	f, err := e.dir.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return &dumpfmt.FormatError{Path: m.Name, Offset: -1, Err: errors.New("another member has the same file on this system")}
+		return &dumpfmt.FormatError{Path: m.Name(), Offset: -1, Err: errors.New("another member has the same file on this system")}
 	}
 	if err != nil {
 		return err

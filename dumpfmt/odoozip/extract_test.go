@@ -19,7 +19,7 @@ import (
 func filestoreOf(z *Reader) (list []Extraction) {
 	for i := range z.Members {
 		if m := &z.Members[i]; m.Kind == KindFilestore {
-			list = append(list, Extraction{m, strings.TrimPrefix(m.Name, FilestoreDir)})
+			list = append(list, Extraction{m, strings.TrimPrefix(m.Name(), FilestoreDir)})
 		}
 	}
 	return list

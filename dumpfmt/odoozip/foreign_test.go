@@ -36,10 +36,10 @@ func TestReader_Odoo(t *testing.T) {
 			t.Fatal(err)
 		}
 		kinds[m.Kind]++
-		files = append(files, file{m.Name, text})
-		names = append(names, m.Name)
-		if m.Mode != 0o664 || m.Method != Deflate || m.Modified().Year() != 2026 {
-			t.Errorf("%s: mode %v, method %d, %v", m.Name, m.Mode, m.Method, m.Modified())
+		files = append(files, file{m.Name(), text})
+		names = append(names, m.Name())
+		if m.Mode() != 0o664 || m.Method != Deflate || m.Modified().Year() != 2026 {
+			t.Errorf("%s: mode %v, method %d, %v", m.Name(), m.Mode(), m.Method, m.Modified())
 		}
 	}
 	if kinds[KindDump] != 1 || kinds[KindManifest] != 1 || kinds[KindFilestore] != 1862 {
@@ -106,10 +106,10 @@ func checkForeign(t *testing.T, path, top string, want []file) *Reader {
 		text, err := readMember(r, m)
 		wanted, found := left[m.Rel()]
 		if err != nil || !found || !bytes.Equal(text, wanted) {
-			t.Errorf("%q, %q: %d bytes (%v), found %t with %d", m.Name, m.Rel(), len(text), err, found, len(wanted))
+			t.Errorf("%q, %q: %d bytes (%v), found %t with %d", m.Name(), m.Rel(), len(text), err, found, len(wanted))
 		}
 		if m.Kind != KindOf(m.Rel()) {
-			t.Errorf("%q is a %v", m.Name, m.Kind)
+			t.Errorf("%q is a %v", m.Name(), m.Kind)
 		}
 		delete(left, m.Rel())
 	}

@@ -32,10 +32,10 @@ func FuzzReader(f *testing.F) {
 		for i := range r.Members {
 			m := &r.Members[i]
 			text, err := readMember(r, m)
-			if err != nil || m.Name == dotDir {
+			if err != nil || m.Name() == dotDir {
 				return
 			}
-			files = append(files, file{cleanName(m.Name), text})
+			files = append(files, file{cleanName(m.Name()), text})
 		}
 		again := write(t, files, Options{PieceSize: 1000}, true)
 		checkFiles(t, newReader(t, again), files)
@@ -61,8 +61,8 @@ func FuzzName(f *testing.F) {
 			t.Fatal(err)
 		}
 		r := newReader(t, craft(t, crafted{name: name}))
-		if r.Members[0].Name != name {
-			t.Fatalf("read as %q", r.Members[0].Name)
+		if r.Members[0].Name() != name {
+			t.Fatalf("read as %q", r.Members[0].Name())
 		}
 	})
 }

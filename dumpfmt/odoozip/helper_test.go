@@ -153,8 +153,8 @@ func checkFiles(t testing.TB, r *Reader, want []file) {
 	for i, f := range want {
 		m := &r.Members[i]
 		text, err := readMember(r, m)
-		if m.Name != f.name || err != nil || !bytes.Equal(text, f.text) {
-			t.Errorf("member %d: %q with %d bytes (%v), want %q with %d", i, m.Name, len(text), err, f.name, len(f.text))
+		if m.Name() != f.name || err != nil || !bytes.Equal(text, f.text) {
+			t.Errorf("member %d: %q with %d bytes (%v), want %q with %d", i, m.Name(), len(text), err, f.name, len(f.text))
 		}
 	}
 }

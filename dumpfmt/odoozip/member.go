@@ -1,6 +1,7 @@
 package odoozip
 
 import (
+	"crypto/sha1"
 	"io/fs"
 	"time"
 )
@@ -14,29 +15,42 @@ const (
 // A Member is what the directory of a zip says of one member. There may be
 // millions: the order of the fields leaves no gaps.
 type Member struct {
-	Name   string // as it stands in the archive; see Rel
-	Length int64  // of the text, in bytes
-	Size   int64  // of the data, in bytes
-	Offset int64  // of the local header in the file
-	limit  int64  // offset where the next member starts, or what follows the last
+	Length int64 // of the text, in bytes
+	Size   int64 // of the data, in bytes
+	Offset int64 // of the local header in the file
+	start  *nameStart
+	sum    [sha1.Size]byte // that its name ends in, if start has digits of it
 
 	CRC  uint32 // of the text
-	Mode fs.FileMode
 	dos  dosTime
 	unix int32 // seconds since 1970 if the extra field has them, else noUnix
 
-	Method uint16
+	perm   uint16 // the mode's bits for user, group and others
 	Flags  uint16
-	top    uint16 // length of the folder on top in Name
+	Method uint8
 	Kind   Kind
 	Hidden bool // a later member has the same name: Python, and so Odoo, reads that one
+	inTop  bool // it is in the folder on top
 }
 
 const noUnix = -1 << 31
 
 // Rel is the member's name below the folder on top: the name that Odoo wants.
 // A member that is outside of that folder has its whole name.
-func (m *Member) Rel() string { return m.Name[m.top:] }
+func (m *Member) Rel() string {
+	if !m.inTop {
+		return m.Name()
+	}
+	return m.Name()[m.start.top:]
+}
+
+// Mode is the member's mode, without bits that a filestore has no use for.
+func (m *Member) Mode() fs.FileMode {
+	if m.Kind == KindDirectory {
+		return fs.FileMode(m.perm) | fs.ModeDir
+	}
+	return fs.FileMode(m.perm)
+}
 
 // Modified is when the member was modified. The wall clock of the result is
 // what the directory has, which knows no zone: it is UTC, or, where Info-ZIP has

@@ -35,8 +35,7 @@ func TestReader_Memory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 72 bytes, and a name of 53.
-	if got := (inUse() - before) / members; got > 130 {
+	if got := (inUse() - before) / members; got > 80 {
 		t.Errorf("%d bytes for each member", got)
 	}
 	if len(r.Members) != members {

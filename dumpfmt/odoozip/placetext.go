@@ -15,7 +15,7 @@ import (
 // of more than limit bytes.
 func (r *Reader) ReadMember(m *Member, limit int64) ([]byte, error) {
 	if m.Length > limit {
-		return nil, &dumpfmt.FormatError{Path: m.Name, Offset: -1, Err: fmt.Errorf("%d bytes, more than the %d that are read", m.Length, limit)}
+		return nil, &dumpfmt.FormatError{Path: m.Name(), Offset: -1, Err: fmt.Errorf("%d bytes, more than the %d that are read", m.Length, limit)}
 	}
 	text, err := r.Open(m)
 	if err != nil {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
+	"sort"
 	"strings"
 
 	"odx/dumpfmt"
@@ -14,7 +16,8 @@ import (
 // A Reader reads a zip. It may be used from several goroutines at once.
 type Reader struct {
 	// Members are in the order in which they lie in the file, directories
-	// included. They take 72 bytes of memory each, and their names.
+	// included. One takes 76 bytes of memory; with a name that is not a SHA-1 in a
+	// folder named by its digits, some 100 and the name.
 	Members []Member
 
 	// Top is the folder that everything is in, with its slash, "" for none, as
@@ -24,7 +27,9 @@ type Reader struct {
 
 	Comment string // of the whole archive
 
-	src source
+	src   source
+	order []int32 // of Members, by the paths of comparePaths; hidden ones before what hides them
+	end   int64   // offset where the last member ends, at most
 }
 
 // NewReader reads the directory of a zip of the given size in bytes. path is
@@ -58,16 +63,34 @@ func NewReader(src io.ReaderAt, size int64, path string) (*Reader, error) {
 	return r, nil
 }
 
+// ByPath gives the members in the order of their paths, folder by folder: all
+// that is in a folder follows one another.
+func (r *Reader) ByPath() iter.Seq[*Member] {
+	return func(yield func(*Member) bool) {
+		for _, i := range r.order {
+			if !yield(&r.Members[i]) {
+				return
+			}
+		}
+	}
+}
+
 // Find gives the member with a name below the folder on top, such as dump.sql,
 // nil if there is none.
 func (r *Reader) Find(name string) *Member {
-	for i := range r.Members {
-		m := &r.Members[i]
-		if !m.Hidden && m.inside(r.Top) && m.Rel() == name {
-			return m
-		}
+	path := []byte(cleanName(r.Top) + name)
+	after := sort.Search(len(r.order), func(i int) bool {
+		var buf [nameBuffer]byte
+		return comparePaths(r.Members[r.order[i]].path(buf[:0]), path) > 0
+	})
+	if after == 0 {
+		return nil
 	}
-	return nil
+	m := &r.Members[r.order[after-1]]
+	if m.Hidden || !m.inTop || m.Rel() != name {
+		return nil
+	}
+	return m
 }
 
 // Dump gives the member with the script. A zip without one is none of Odoo's.
@@ -78,16 +101,14 @@ func (r *Reader) Dump() (*Member, error) {
 	return nil, &dumpfmt.FormatError{Path: r.src.path, Offset: -1, Err: errors.New("no dump.sql in it: not a zip of Odoo's")}
 }
 
-// inside tells whether a member is in the folder on top.
-func (m *Member) inside(top string) bool {
-	return strings.HasPrefix(cleanName(m.Name), cleanName(top)) && len(cleanName(m.Name)) > len(cleanName(top))
-}
-
 // findTop finds the folder on top and the kinds of members.
 func (r *Reader) findTop() error {
 	tops, least := []string(nil), -1
 	for i := range r.Members {
-		name := r.Members[i].Name
+		if r.Members[i].start.digits != 0 {
+			continue
+		}
+		name := r.Members[i].Name()
 		top, isDump := strings.CutSuffix(name, DumpName)
 		depth := strings.Count(cleanName(top), "/")
 		if !isDump || top != "" && !strings.HasSuffix(top, "/") || elsewhere(cleanName(top)) || least >= 0 && depth > least {
@@ -126,13 +147,13 @@ func elsewhere(folder string) bool {
 
 // place sets what depends on the folder on top.
 func (m *Member) place(top string) {
-	dot := len(m.Name) - len(cleanName(m.Name))
-	if m.inside(top) {
-		m.top = uint16(dot + len(cleanName(top)))
-		m.Kind = KindOf(m.Rel())
-		return
-	}
-	if strings.HasSuffix(m.Name, "/") {
+	name := m.Name()
+	rel, isIn := strings.CutPrefix(cleanName(name), cleanName(top))
+	switch {
+	case isIn && rel != "":
+		m.inTop, m.start.top = true, uint16(len(name)-len(rel))
+		m.Kind = KindOf(rel)
+	case strings.HasSuffix(name, "/"):
 		m.Kind = KindDirectory
 	}
 }
@@ -140,33 +161,39 @@ func (m *Member) place(top string) {
 // checkNames marks members that others hide, and refuses a file that is also a
 // folder.
 func (r *Reader) checkNames() error {
-	order := make([]int32, len(r.Members))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	slices.SortFunc(order, func(a, b int32) int {
-		return cmp.Or(comparePaths(cleanName(r.Members[a].Name), cleanName(r.Members[b].Name)), cmp.Compare(a, b))
-	})
-	for i := 1; i < len(order); i++ {
-		a, b := &r.Members[order[i-1]], &r.Members[order[i]]
-		file, name := cleanName(a.Name), cleanName(b.Name)
-		if file == name {
+	r.order = make([]int32, len(r.Members))
+	r.sortPaths(func(a, b int32) int { return cmp.Compare(a, b) })
+	for i := 1; i < len(r.order); i++ {
+		a, b := &r.Members[r.order[i-1]], &r.Members[r.order[i]]
+		switch {
+		case a.comparePath(b) == 0:
 			a.Hidden = true
 			if a.Kind != KindDirectory {
 				a.Kind = KindOther
 			}
-			continue
-		}
-		if rest, found := strings.CutPrefix(name, file); found && a.Kind != KindDirectory && rest[0] == '/' {
-			return r.src.damaged(-1, memberField(a.Name), fmt.Errorf("also a folder, of %q", b.Name))
+		case a.Kind != KindDirectory && b.isBelow(a):
+			return r.src.damaged(-1, memberField(a.Name()), fmt.Errorf("also a folder, of %q", b.Name()))
 		}
 	}
 	return nil
 }
 
+// sortPaths makes order, with the one given for members of the same path.
+func (r *Reader) sortPaths(same func(a, b int32) int) {
+	for i := range r.order {
+		r.order[i] = int32(i)
+	}
+	slices.SortFunc(r.order, func(a, b int32) int {
+		if c := r.Members[a].comparePath(&r.Members[b]); c != 0 {
+			return c
+		}
+		return same(a, b)
+	})
+}
+
 // comparePaths orders names so that what is in a folder comes right after a
 // file of the folder's name.
-func comparePaths(a, b string) int {
+func comparePaths(a, b []byte) int {
 	for i := range min(len(a), len(b)) {
 		if a[i] == b[i] {
 			continue
@@ -186,15 +213,39 @@ func comparePaths(a, b string) int {
 // that overlap: a small file could stand for any amount of text. The last one
 // ends where the directory is.
 func (r *Reader) checkPlaces(limit int64) error {
-	slices.SortStableFunc(r.Members, func(a, b Member) int { return cmp.Compare(a.Offset, b.Offset) })
+	r.end = limit
+	byOffset := func(a, b Member) int { return cmp.Compare(a.Offset, b.Offset) }
+	if !slices.IsSortedFunc(r.Members, byOffset) {
+		slices.SortStableFunc(r.Members, byOffset)
+		r.sortPaths(func(a, b int32) int { return hiddenFirst(&r.Members[a], &r.Members[b]) })
+	}
 	for i := len(r.Members) - 1; i >= 0; i-- {
 		m := &r.Members[i]
-		m.limit = limit
-		room := limit - m.Offset - localLen - int64(len(m.Name))
+		room := limit - m.Offset - localLen - int64(m.nameLen())
 		if m.Offset < 0 || m.Offset > limit || m.Size > room {
-			return r.src.damaged(m.Offset, memberField(m.Name), errOverlap)
+			return r.src.damaged(m.Offset, memberField(m.Name()), errOverlap)
 		}
 		limit = m.Offset
 	}
 	return nil
+}
+
+// hiddenFirst orders members of one path.
+func hiddenFirst(a, b *Member) int {
+	switch {
+	case a.Hidden == b.Hidden:
+		return 0
+	case a.Hidden:
+		return -1
+	}
+	return 1
+}
+
+// limit is the offset where the next member starts, or what follows the last.
+func (r *Reader) limit(m *Member) int64 {
+	next := sort.Search(len(r.Members), func(i int) bool { return r.Members[i].Offset > m.Offset })
+	if next == len(r.Members) {
+		return r.end
+	}
+	return r.Members[next].Offset
 }

@@ -421,8 +421,8 @@ func readBroken(t testing.TB, zip []byte) {
 	}
 	for i := range r.Members {
 		m := &r.Members[i]
-		if err := CheckName(m.Rel()); err != nil && m.Name != dotDir && m.Kind != KindDirectory {
-			t.Fatalf("%q: %v", m.Name, err)
+		if err := CheckName(m.Rel()); err != nil && m.Name() != dotDir && m.Kind != KindDirectory {
+			t.Fatalf("%q: %v", m.Name(), err)
 		}
 		_ = m.Modified()
 		src, err := r.Open(m)
@@ -481,7 +481,7 @@ func TestReader_BrokenData(t *testing.T) {
 			broken[at] ^= 0x10
 			b := newReader(t, broken)
 			_, err := readMember(b, &b.Members[i])
-			checkFormat(t, err, m.Name)
+			checkFormat(t, err, m.Name())
 		}
 	}
 }

@@ -57,7 +57,7 @@ func TestWriter_Methods(t *testing.T) {
 	r := newReader(t, write(t, standard(), Options{PieceSize: 64 << 10}, true))
 	for name, method := range want {
 		m := r.Find(name)
-		if m == nil || m.Method != method {
+		if m == nil || uint16(m.Method) != method {
 			t.Errorf("%s: %+v, want method %d", name, m, method)
 		}
 	}
@@ -105,8 +105,8 @@ func TestWriter_Names(t *testing.T) {
 	// Bytes that are no UTF-8 come back as they are.
 	latin := []file{{"a\xfc", []byte("x")}}
 	r := newReader(t, write(t, latin, Options{}, true))
-	if m := r.Members[0]; m.Name != "a\xfc" || m.Flags&flagUTF8 != 0 {
-		t.Errorf("%q, flags %x", m.Name, m.Flags)
+	if m := &r.Members[0]; m.Name() != "a\xfc" || m.Flags&flagUTF8 != 0 {
+		t.Errorf("%q, flags %x", m.Name(), m.Flags)
 	}
 }
 
@@ -122,7 +122,7 @@ func TestWriter_Mode(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newReader(t, b.Bytes())
-	if a, b := r.Find("a").Mode, r.Find("b").Mode; a != 0o600 || b != 0o644 {
+	if a, b := r.Find("a").Mode(), r.Find("b").Mode(); a != 0o600 || b != 0o644 {
 		t.Errorf("modes %v, %v", a, b)
 	}
 }

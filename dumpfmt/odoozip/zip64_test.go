@@ -220,11 +220,11 @@ func TestZip64_ManyMembers(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := newReader(t, b.Bytes())
-			if len(r.Members) != n || r.Members[n-1].Name != fmt.Sprintf("filestore/%05d", n-1) {
+			if len(r.Members) != n || r.Members[n-1].Name() != fmt.Sprintf("filestore/%05d", n-1) {
 				t.Fatalf("%d members", len(r.Members))
 			}
 			path := tempFile(t, b.Bytes())
-			last := r.Members[n-1].Name
+			last := r.Members[n-1].Name()
 			if out := python(t, "import sys,zipfile\nz=zipfile.ZipFile(sys.argv[1])\nprint(len(z.namelist()), z.read(z.namelist()[-1]))", path); out != fmt.Sprintf("%d b'x'\n", n) {
 				t.Errorf("Python: %s", out)
 			}

@@ -53,12 +53,15 @@ func (a *Archive) openDir() error {
 	if err != nil {
 		return err
 	}
+	if err := a.refuseLinksOut(names); err != nil {
+		return err
+	}
 	if a.TOC, err = a.readDirTOC(); err != nil {
 		return err
 	}
 	a.needs = a.TOC.Header.Version.needsMajor()
-	for _, n := range names {
-		if c := suffixOf(n); c == LZ4 || c == Zstd {
+	for _, d := range names {
+		if c := suffixOf(d.Name()); c == LZ4 || c == Zstd {
 			a.needs = max(a.needs, 16)
 			break
 		}
@@ -67,13 +70,34 @@ func (a *Archive) openDir() error {
 }
 
 // names lists the folder, in no order.
-func (a *Archive) names() ([]string, error) {
+func (a *Archive) names() ([]fs.DirEntry, error) {
 	d, err := os.Open(a.path)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	return d.Readdirnames(-1)
+	return d.ReadDir(-1)
+}
+
+// refuseLinksOut finds links to what is not in the folder: such an archive could
+// have any file of the machine loaded as the data of a table.
+func (a *Archive) refuseLinksOut(names []fs.DirEntry) error {
+	root, err := os.OpenRoot(a.path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, d := range names {
+		if d.Type()&fs.ModeSymlink == 0 {
+			continue
+		}
+		_, err := root.Stat(d.Name())
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			continue // a link within the folder, or to nothing
+		}
+		return &dumpfmt.FormatError{Path: d.Name(), Offset: -1, Err: fmt.Errorf("link that leads out of the archive: %w", err)}
+	}
+	return nil
 }
 
 func (a *Archive) readDirTOC() (*TOC, error) {

@@ -134,6 +134,52 @@ func TestOpen_NeedsFiles(t *testing.T) {
 	}
 }
 
+// TestOpen_Links has a data file, the list of large objects or the table of
+// contents elsewhere: what is in the folder is followed, anything else refused.
+func TestOpen_Links(t *testing.T) {
+	for _, name := range []string{"3376.dat.gz", tocName, "unused"} {
+		for way, to := range map[string]string{"inside": "kept", "up": "../out/secret", "absolute": "", "through a link": "door/secret"} {
+			t.Run(name+"/"+way, func(t *testing.T) {
+				dir, out := copyDir(t, "testdata/pg15/cellar"), t.TempDir()
+				data, err := os.ReadFile(filepath.Join(dir, name))
+				if err != nil && name != "unused" {
+					t.Fatal(err)
+				}
+				secret := filepath.Join(out, "secret")
+				if to == "" {
+					to = secret
+				}
+				to = strings.Replace(to, "../out", relative(t, dir, out), 1)
+				err = errors.Join(os.WriteFile(secret, data, 0o600), os.WriteFile(filepath.Join(dir, "kept"), data, 0o600),
+					os.RemoveAll(filepath.Join(dir, name)), os.Symlink(to, filepath.Join(dir, name)))
+				if way == "through a link" {
+					err = errors.Join(err, os.Symlink(out, filepath.Join(dir, "door")))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = Open(dir)
+				if way == "inside" {
+					if err != nil {
+						t.Error(err)
+					}
+				} else if !errors.Is(err, dumpfmt.ErrFormat) || !strings.Contains(err.Error(), "leads out") {
+					t.Errorf("not refused: %v", err)
+				}
+			})
+		}
+	}
+}
+
+func relative(t *testing.T, from, to string) string {
+	t.Helper()
+	rel, err := filepath.Rel(from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rel
+}
+
 // entryOf gives the entry of this kind and tag.
 func entryOf(t testing.TB, a *Archive, desc, tag string) *Entry {
 	t.Helper()
@@ -203,6 +249,39 @@ func TestData_None(t *testing.T) {
 		}
 		if _, err := a.Data(e); err == nil {
 			t.Errorf("%s: data", e.describe())
+		}
+	}
+}
+
+// TestData_Elsewhere has an entry whose data file is one of another folder, which
+// is there: neither its data nor a check reads it.
+func TestData_Elsewhere(t *testing.T) {
+	dir := copyDir(t, "testdata/pg15/cellar")
+	secret := filepath.Join(filepath.Dir(dir), "secret.dat")
+	if err := os.WriteFile(secret, []byte("1\n\\.\n\n\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"../secret.dat", secret, "./3376.dat", "..", ".", `..\secret.dat`, "a/b", "3376.dat\x00"} {
+		a, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var of *Entry
+		for i := range a.TOC.Entries {
+			if e := &a.TOC.Entries[i]; e.File == "3376.dat" {
+				of = e
+			}
+		}
+		of.File = name
+		if _, err := a.Data(of); !errors.Is(err, dumpfmt.ErrFormat) || !strings.Contains(err.Error(), "not the name of a file") {
+			t.Errorf("%q: data: %v", name, err)
+		}
+		var wrong error
+		if _, err := a.Check(t.Context(), CheckOptions{Jobs: 1, Wrong: func(err error) { wrong = errors.Join(wrong, err) }}); err != nil {
+			t.Fatal(err)
+		}
+		if wrong == nil || !strings.Contains(wrong.Error(), "not the name of a file") {
+			t.Errorf("%q: check: %v", name, wrong)
 		}
 	}
 }

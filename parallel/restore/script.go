@@ -87,7 +87,7 @@ func (s *source) usePlaces(places *odoozip.Places) error {
 		if err != nil {
 			return err
 		}
-		if s.record, err = dumpfmt.ParseRecord(data, m.Name); err != nil && !errors.Is(err, dumpfmt.ErrUnsupported) {
+		if s.record, err = dumpfmt.ParseRecord(data, m.Name()); err != nil && !errors.Is(err, dumpfmt.ErrUnsupported) {
 			return err
 		}
 	}
@@ -99,7 +99,7 @@ func (s *source) usePlaces(places *odoozip.Places) error {
 	if err != nil {
 		return err
 	}
-	toc, err := pgarchive.ReadTOC(bytes.NewReader(data), m.Name, int64(len(data)))
+	toc, err := pgarchive.ReadTOC(bytes.NewReader(data), m.Name(), int64(len(data)))
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (s *source) readHead() error {
 // name is what errors call the script.
 func (c *script) name() string {
 	if c.zip != nil {
-		return c.dump.Name
+		return c.dump.Name()
 	}
 	return filepath.Base(c.path)
 }

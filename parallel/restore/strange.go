@@ -101,7 +101,7 @@ func isStrange(statement []string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return isWord(second(statement), w) })
 	}
 	switch {
-	case isAnyWord(first, "COPY", "DO", "CALL", "LOAD", "REASSIGN", "CHECKPOINT"):
+	case isAnyWord(first, "COPY", "DO", "CALL", "LOAD", "REASSIGN", "CHECKPOINT", "GRANT", "REVOKE"):
 		return true
 	case isAnyWord(first, "RESET", "SET"):
 		return is("ROLE", "SESSION", "LOCAL", "ALL")
@@ -109,7 +109,7 @@ func isStrange(statement []string) bool {
 		if is("USER") {
 			return len(statement) < 3 || !isWord(statement[2], "MAPPING")
 		}
-		return is("DATABASE", "ROLE", "GROUP", "TABLESPACE", "SYSTEM")
+		return is("DATABASE", "ROLE", "GROUP", "TABLESPACE", "SYSTEM", "OWNED")
 	}
 	return false
 }
