@@ -120,10 +120,11 @@ func dumpPeers() []Peer {
 
 func restorePeers() []Peer {
 	files := step("cp", "-a", "{in:folder}/filestore", "{out}")
-	load := func(options ...string) Step {
-		args := append([]string{"--no-owner", "-j", "{jobs}", "-d", "{new}"}, options...)
+	loadInto := func(database string, options ...string) Step {
+		args := append([]string{"--no-owner", "-j", "{jobs}", "-d", database}, options...)
 		return step("pg_restore", append(args, "{in:folder}/dump")...)
 	}
+	load := func(options ...string) Step { return loadInto("{new}", options...) }
 	return []Peer{
 		{Job: JobRestore, Name: "odx restore", Odx: true, Short: true, Parallel: true, Steps: []Step{odxRestore("{in:fast}")}},
 		{Job: JobRestore, Name: "odx restore, Odoo's zip", Odx: true, Short: true, Parallel: true, Steps: []Step{odxRestore("{in:zip}")}},
@@ -136,6 +137,9 @@ func restorePeers() []Peer {
 			createDatabase(), step("pg_restore", "--no-owner", "-d", "{new}", "{in:click}/db.dump"),
 			step("cp", "-a", "{in:click}/filestore", "{out}")}},
 		{Job: JobRestore, Name: "pg_restore -jN, cp -a", Short: true, Parallel: true, Steps: []Step{createDatabase(), load(), files}},
+		// What odx sets for its sessions where there is memory enough.
+		{Job: JobRestore, Name: "pg_restore -jN with odx's settings, cp -a", Parallel: true, Steps: []Step{createDatabase(), loadInto("dbname={new} " +
+			"options='-c maintenance_work_mem=2GB -c synchronous_commit=off -c max_parallel_maintenance_workers=0'"), files}},
 		// Indexes wait for all data, as they do when a zip is restored.
 		{Job: JobRestore, Name: "pg_restore -jN by sections, cp -a", Parallel: true, Steps: []Step{
 			createDatabase(), load("--section=pre-data"), load("--section=data"), load("--section=post-data"), files}},
