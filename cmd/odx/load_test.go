@@ -32,6 +32,9 @@ const mostWait = 20 * time.Second
 // must be one point in time: all files there that it does not call missing, both
 // twins of one generation. Files may be missing only if the guard was given up.
 func TestDump_UnderLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes; dumps beside other sessions are tested without it too")
+	}
 	length, err := time.ParseDuration(cmp.Or(os.Getenv(loadTime), "0s"))
 	if err != nil {
 		t.Fatal(err)

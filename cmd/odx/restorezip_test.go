@@ -92,6 +92,9 @@ func TestRestoreZip_Refusals(t *testing.T) {
 // and after the way to a folder and back: the database is the one that psql
 // makes of its dump.sql.
 func TestRestoreZip_RealOdoo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes; what it runs is run on less data as well")
+	}
 	if _, err := os.Stat(realZip); errors.Is(err, fs.ErrNotExist) {
 		t.Skip("the real Odoo 19 backup is not there")
 	}
