@@ -63,7 +63,7 @@ func TestRun_Hostile(t *testing.T) {
 		return s.one(s.admin, `SELECT concat_ws(' ', (SELECT string_agg(rolname, ',' ORDER BY 1) FROM pg_roles), (SELECT string_agg(datname, ',' ORDER BY 1) FROM pg_database),
 			(SELECT count(*) FROM pg_db_role_setting), (SELECT rolsuper FROM pg_roles WHERE rolname = 'stranger'))`)
 	}
-	shell := "COPY (SELECT 1) TO PROGRAM 'touch " + marker + "'"
+	shell := "COPY (SELECT 1) TO PROGRAM 'cat > " + marker + "'"
 	inFunction := func(sql string) string {
 		return "CREATE FUNCTION public.evil() RETURNS integer LANGUAGE plpgsql AS $f$ BEGIN EXECUTE $e$" + sql + "$e$; RETURN 1; END $f$; SELECT public.evil();"
 	}

@@ -127,7 +127,7 @@ func TestRunScript_Function(t *testing.T) {
 	s.makeStranger()
 	marker := filepath.Join(s.Host(), "marker")
 	s.script("CREATE TABLE hostage (a integer)", "INSERT INTO hostage VALUES (4711)",
-		"CREATE FUNCTION evil() RETURNS integer LANGUAGE plpgsql AS $f$ BEGIN COPY (SELECT 1) TO PROGRAM 'touch "+marker+"'; RETURN 1; END $f$")
+		"CREATE FUNCTION evil() RETURNS integer LANGUAGE plpgsql AS $f$ BEGIN COPY (SELECT 1) TO PROGRAM 'cat > "+marker+"'; RETURN 1; END $f$")
 	text, err := s.program("pg_dump", "--no-owner", "--inserts", s.DSN("source"))
 	if err != nil {
 		t.Fatal(err)
