@@ -51,7 +51,9 @@ func newApp() *cli.App {
 		Name: "odxbench", Usage: "measure odx beside what people use instead",
 		ExitErrHandler: func(*cli.Context, error) {}, // the library would call os.Exit
 		HideVersion:    true,
-		Commands:       []*cli.Command{newRunCommand(), newReportCommand(), newGuardCommand()},
+		// Names of peers have commas.
+		DisableSliceFlagSeparator: true,
+		Commands:                  []*cli.Command{newRunCommand(), newReportCommand(), newGuardCommand()},
 	}
 }
 

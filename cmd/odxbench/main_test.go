@@ -17,6 +17,7 @@ func TestApp_Refused(t *testing.T) {
 		{"run --out " + dir + "/x --jobs -1", "must be at least 1"},
 		{"run --out " + dir + "/x --profile flat", `no profile "flat"`},
 		{"run --out " + dir + "/x --only cpio", `no peer has --only "cpio"`},
+		{"run --out " + dir + "/x --only dump,restore", `no peer has --only "dump,restore"`},
 		{"run --out " + dir + "/x --odx " + dir + "/none", "none"},
 		{"report", "results.json"},
 		{"report " + dir, "results.json"},

@@ -19,7 +19,7 @@ func Locks(ctx context.Context, s *server.Session) (list []Finding, err error) {
 		IsIdle     bool
 	}
 	holders, err := gather[holder](ctx, s, "read the locks", `
-		SELECT COALESCE('pid ' || l.pid || ' of ' || COALESCE(a.usename, '?') || COALESCE(' (' || NULLIF(a.application_name, '') || ')', ''), 'a prepared transaction of ' || p.owner, 'a prepared transaction'),
+		SELECT COALESCE('pid ' || l.pid || `+ofSession+`, 'a prepared transaction of ' || p.owner, 'a prepared transaction'),
 		       l.relation::regclass::text, l.granted,
 		       COALESCE(extract(epoch FROM now() - COALESCE(a.xact_start, p.prepared)), 0)::bigint,
 		       COALESCE(p.gid, ''), COALESCE(a.state LIKE 'idle in transaction%', false)
@@ -38,7 +38,7 @@ func Locks(ctx context.Context, s *server.Session) (list []Finding, err error) {
 		if !h.Granted {
 			verb = "waits for"
 		}
-		do := "wait until it has ended, or end it: SELECT pg_terminate_backend(pid)"
+		do := endSession
 		idle := ""
 		if h.IsIdle {
 			idle = " that does nothing"

@@ -23,9 +23,9 @@ func Transactions(ctx context.Context, s *server.Session, longer time.Duration) 
 		Age      int64 // seconds
 	}
 	found, err := gather[transaction](ctx, s, "read the transactions", `
-		SELECT 'pid ' || pid || ' of ' || COALESCE(usename, '?') || COALESCE(' (' || NULLIF(application_name, '') || ')', ''), '',
+		SELECT 'pid ' || a.pid || `+ofSession+`, '',
 		       COALESCE(state LIKE 'idle in transaction%', false), extract(epoch FROM clock_timestamp() - xact_start)::bigint AS age
-		FROM pg_catalog.pg_stat_activity
+		FROM pg_catalog.pg_stat_activity a
 		WHERE datname = current_database() AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend'
 		      AND xact_start < clock_timestamp() - pg_catalog.make_interval(secs => $1)
 		UNION ALL
@@ -38,7 +38,7 @@ func Transactions(ctx context.Context, s *server.Session, longer time.Duration) 
 	}
 	for _, x := range found {
 		// A session may be a long job; a prepared transaction never ends by itself.
-		f := Finding{Check: "transactions", Severity: Note, Do: "wait until it has ended, or end it: SELECT pg_terminate_backend(pid)"}
+		f := Finding{Check: "transactions", Severity: Note, Do: endSession}
 		state := "is in a transaction"
 		switch {
 		case x.GID != "":
@@ -52,6 +52,13 @@ func Transactions(ctx context.Context, s *server.Session, longer time.Duration) 
 	}
 	return list, nil
 }
+
+// ofSession is the SQL that tells people whose session it is, of a row a of
+// pg_stat_activity.
+const ofSession = `' of ' || COALESCE(a.usename, '?') || COALESCE(' (' || NULLIF(a.application_name, '') || ')', '')`
+
+// endSession says how to end a session's transaction.
+const endSession = "wait until it has ended, or end it: SELECT pg_terminate_backend(pid)"
 
 // endPrepared says how to end a prepared transaction.
 func endPrepared(gid string) string {
