@@ -95,6 +95,21 @@ func makeWorld(bin string) (*world, error) {
 	return w, err
 }
 
+// startWorld starts an empty server that is the test's own.
+func startWorld(t *testing.T, o pgcluster.Options) *world {
+	t.Helper()
+	c, err := pgcluster.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &world{Cluster: c, data: t.TempDir()}
+}
+
 func stopClusters() error {
 	if shared == nil {
 		return nil

@@ -51,18 +51,9 @@ func TestManaged(t *testing.T) {
 // managedWorld has the company's database, and the roles of a managed server.
 func managedWorld(t *testing.T, bin string) *world {
 	t.Helper()
-	c, err := pgcluster.Start(t.Context(), pgcluster.Options{BinDir: bin})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	w := &world{Cluster: c, data: t.TempDir()}
+	w := startWorld(t, pgcluster.Options{BinDir: bin})
 	w.exec(t, "postgres", "CREATE ROLE odoo LOGIN; CREATE ROLE admin LOGIN CREATEDB CREATEROLE IN ROLE odoo; CREATE ROLE single LOGIN CREATEDB; CREATE ROLE reporting")
-	_, err = bench.Generate(t.Context(), bench.Options{DSN: c.DSN("postgres"), Database: "src", Owner: odooRole, Filestore: w.filestore("src"),
+	_, err := bench.Generate(t.Context(), bench.Options{DSN: w.DSN("postgres"), Database: "src", Owner: odooRole, Filestore: w.filestore("src"),
 		Seed: 3, Scale: 1 << 20, FilestoreBytes: 100_000, Tables: 10, Jobs: 2, Extras: true})
 	if err != nil {
 		t.Fatal(err)

@@ -22,16 +22,7 @@ func TestManyTables(t *testing.T) {
 		t.Skip("takes minutes")
 	}
 	// A dump locks every table, whatever makes it.
-	c, err := pgcluster.Start(t.Context(), pgcluster.Options{Settings: map[string]string{"max_locks_per_transaction": "512"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	w := &world{Cluster: c, data: t.TempDir()}
+	w := startWorld(t, pgcluster.Options{Settings: map[string]string{"max_locks_per_transaction": "512"}})
 	w.exec(t, "postgres", "CREATE DATABASE many TEMPLATE template0 LC_COLLATE 'C'")
 	w.exec(t, "many", manyTables)
 	w.exec(t, "many", "CALL make()")
