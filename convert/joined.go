@@ -36,6 +36,9 @@ type scriptJoiner struct {
 	done    func(*pgarchive.Entry) // called when an entry's data are joined
 	consume bool                   // remove data files that are joined
 	places  *odoozip.Places        // where the data files are in the stream
+
+	tables int64 // whose data are joined
+	text   int64 // bytes of data, of tables and large objects
 }
 
 // join writes the whole stream.
@@ -62,6 +65,14 @@ func (w *scriptJoiner) join(jobs int) error {
 		}
 	}
 	return w.close()
+}
+
+// count counts data that were joined.
+func (w *scriptJoiner) count(e *pgarchive.Entry, text int64) {
+	w.text += text
+	if !e.IsLargeObjects() {
+		w.tables++
+	}
 }
 
 // close ends the stream.
@@ -105,7 +116,8 @@ func (w *scriptJoiner) data(e *pgarchive.Entry, ahead *lookahead) error {
 		return err
 	}
 	if seen == nil {
-		_, err := w.script.PrintData(w.ctx, w.joiner, e)
+		n, err := w.script.PrintData(w.ctx, w.joiner, e)
+		w.count(e, n)
 		return err
 	}
 	if want := w.digests[seen.name]; want != "" && want != seen.sha256 {
@@ -124,6 +136,7 @@ func (w *scriptJoiner) data(e *pgarchive.Entry, ahead *lookahead) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", seen.name, err)
 	}
+	w.count(e, place.TextLength())
 	w.places.Files = append(w.places.Files, place)
 	if w.consume {
 		return os.Remove(filepath.Join(w.archive.Path(), seen.name))

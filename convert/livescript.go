@@ -23,9 +23,10 @@ type LiveScript struct {
 	joiner *scriptJoiner
 	next   func() (render.Piece, error, bool)
 
-	name string // of the data file that the rows would be
-	part odoozip.Place
-	hash hash.Hash // of that file
+	entry *pgarchive.Entry // whose rows these are
+	name  string           // of the data file that they would be
+	part  odoozip.Place
+	hash  hash.Hash // of that file
 }
 
 // joinLive writes the whole stream, with rows where join has data files.
@@ -72,6 +73,7 @@ func (s *LiveScript) Finish() error {
 	layout := deflate.NewLayout(s.part.Size, s.part.CRC, s.part.Length)
 	s.hash.Write(layout.Tail())
 	place := s.part
+	s.joiner.count(s.entry, place.Length)
 	s.joiner.places.Files = append(s.joiner.places.Files, odoozip.FilePlace{
 		Name: s.name, Bytes: layout.HeaderLen + layout.BodyLen + layout.TailLen,
 		SHA256: hex.EncodeToString(s.hash.Sum(nil)), Pieces: &place,
@@ -94,8 +96,11 @@ func (s *LiveScript) advance(id pgarchive.DumpID) error {
 		case piece.Data == nil:
 			_, err = w.joiner.Write(piece.SQL)
 		case piece.Data.IsLargeObjects():
-			_, err = w.script.PrintData(w.ctx, w.joiner, piece.Data)
+			var n int64
+			n, err = w.script.PrintData(w.ctx, w.joiner, piece.Data)
+			w.count(piece.Data, n)
 		case piece.Data.ID == id:
+			s.entry = piece.Data
 			s.name = piece.Data.File + pgarchive.Gzip.Suffix()
 			return nil
 		default:

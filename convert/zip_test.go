@@ -153,7 +153,11 @@ func TestZip_OfArchive(t *testing.T) {
 	for _, path := range archives(t) {
 		dir := t.TempDir()
 		zipped, back := filepath.Join(dir, "x.zip"), filepath.Join(dir, "back")
-		convert(t, Options{Source: path, Target: zipped, Filestore: store, RestrictKey: key, Sidecar: true, Check: true, Jobs: 2})
+		made := convert(t, Options{Source: path, Target: zipped, Filestore: store, RestrictKey: key, Sidecar: true, Check: true, Jobs: 2})
+		printed := convert(t, Options{Source: path, Target: filepath.Join(dir, "x.sql"), RestrictKey: key})
+		if made.Tables == 0 || made.Tables != printed.Tables || made.DataBytes != printed.DataBytes {
+			t.Errorf("%s: %d tables with %d bytes, in a script %d with %d", path, made.Tables, made.DataBytes, printed.Tables, printed.DataBytes)
+		}
 		members := readZip(t, zipped, false)
 		wantSame(t, path+": dump.sql", members[0].text, script(t, path, render.Options{NoOwner: true}))
 		if last := members[len(members)-1]; members[0].name != "dump.sql" || !strings.HasPrefix(last.name, "filestore/") {

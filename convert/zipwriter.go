@@ -68,7 +68,7 @@ func (w *zipWriter) write(ctx context.Context, out io.Writer) (err error) {
 	if err := w.z.Close(); err != nil {
 		return err
 	}
-	w.c.report.TargetBytes, w.c.report.ScriptBytes, w.c.report.DataBytes = w.z.Written(), w.places.Length, w.places.Length
+	w.c.report.TargetBytes, w.c.report.ScriptBytes = w.z.Written(), w.places.Length
 	return nil
 }
 
@@ -153,6 +153,7 @@ func (w *zipWriter) joinDump(dump *odoozip.RawMember) error {
 		return err
 	}
 	w.places = joiner.places
+	w.c.report.Tables, w.c.report.DataBytes = joiner.tables, joiner.text
 	return dump.Close(w.places.CRC, w.places.Length)
 }
 
