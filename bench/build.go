@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 )
 
-// manyRows is where a table is large enough to build its indexes one by one,
-// and to check its foreign keys in parallel with others.
+// manyRows is where a table is large enough to be filled in a transaction of its
+// own, to build its indexes one by one, and to check its foreign keys in parallel
+// with others.
 const manyRows = 20_000
 
 // build adds everything that comes after the rows.
@@ -18,27 +21,27 @@ func (g *generation) build(ctx context.Context) error {
 	if err := g.serial(ctx, g.sequences()); err != nil {
 		return fmt.Errorf("set sequences: %w", err)
 	}
-	if err := g.parallel(ctx, g.indexes()); err != nil {
+	if err := parallel(ctx, g, g.indexes(), execNamed); err != nil {
 		return fmt.Errorf("build indexes: %w", err)
 	}
 	if err := g.serial(ctx, g.finishing()); err != nil {
 		return fmt.Errorf("create views: %w", err)
 	}
-	if err := g.parallel(ctx, g.analyze()); err != nil {
+	if err := parallel(ctx, g, g.analyze(), execNamed); err != nil {
 		return fmt.Errorf("analyze: %w", err)
 	}
 	adding, checking := g.foreignKeys()
 	if err := g.serial(ctx, adding); err != nil {
 		return fmt.Errorf("add foreign keys: %w", err)
 	}
-	if err := g.parallel(ctx, checking); err != nil {
+	if err := parallel(ctx, g, checking, execNamed); err != nil {
 		return fmt.Errorf("check foreign keys: %w", err)
 	}
 	return nil
 }
 
-// batch is how many statements go into one transaction: more would hold more
-// locks than a server with usual settings has room for.
+// batch is how many statements, or small tables, go into one transaction: more
+// would hold more locks than a server with usual settings has room for.
 const batch = 25
 
 // serial runs statements one after the other, many in a transaction.
@@ -58,16 +61,16 @@ func (g *generation) serial(ctx context.Context, statements []string) (err error
 	return nil
 }
 
-// parallel runs statements on as many connections as there are jobs, starting
-// them in order.
-func (g *generation) parallel(ctx context.Context, statements []string) error {
-	next := make(chan string)
+// parallel does pieces of work on as many connections as there are jobs,
+// starting them in order.
+func parallel[T any](ctx context.Context, g *generation, work []T, do func(context.Context, *pgconn.PgConn, T) error) error {
+	next := make(chan T)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(next)
-		for _, sql := range statements {
+		for _, piece := range work {
 			select {
-			case next <- sql:
+			case next <- piece:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -81,15 +84,39 @@ func (g *generation) parallel(ctx context.Context, statements []string) error {
 				return err
 			}
 			defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
-			for sql := range next {
-				if err := exec(ctx, conn, sql); err != nil {
-					return fmt.Errorf("%.80s: %w", sql, err)
+			for piece := range next {
+				if err := do(ctx, conn, piece); err != nil {
+					return err
 				}
 			}
 			return nil
 		})
 	}
 	return group.Wait()
+}
+
+// execNamed runs a statement, and names it if it fails.
+func execNamed(ctx context.Context, conn *pgconn.PgConn, sql string) error {
+	if err := exec(ctx, conn, sql); err != nil {
+		return fmt.Errorf("%.80s: %w", sql, err)
+	}
+	return nil
+}
+
+// grouped divides tables into those that one transaction works on: each large
+// one for itself, small ones together, because the costs of a transaction would
+// be most of theirs.
+func grouped(tables []*table) [][]*table {
+	var groups [][]*table
+	var small []*table
+	for _, t := range tables {
+		if t.rows >= manyRows || t.size.list == "attachments" {
+			groups = append(groups, []*table{t})
+		} else {
+			small = append(small, t)
+		}
+	}
+	return slices.AppendSeq(groups, slices.Chunk(small, batch))
 }
 
 // sequences sets the owned sequences to the last id, and makes some of those
@@ -116,8 +143,8 @@ func (g *generation) sequences() []string {
 	return statements
 }
 
-// indexes returns the statements for keys and indexes: those of a small table in
-// one, those of a large one each for itself. Primary and unique keys of large
+// indexes returns the statements for keys and indexes: those of small tables
+// together, those of a large one each for itself. Primary and unique keys of large
 // tables come first, because nothing else can work on the table meanwhile.
 func (g *generation) indexes() []string {
 	var keys, small, single []string
@@ -132,19 +159,20 @@ func (g *generation) indexes() []string {
 			single = append(single, g.createIndexes(t)...)
 		}
 	}
-	return append(append(keys, small...), single...)
+	for some := range slices.Chunk(small, batch) {
+		keys = append(keys, strings.Join(some, ";\n"))
+	}
+	return append(keys, single...)
 }
 
 // analyze returns the statements that gather statistics.
 func (g *generation) analyze() []string {
-	var statements, names []string
-	for _, t := range g.bySize() {
-		names = append(names, ident(t.name))
-		if t.rows >= manyRows || len(names) == batch {
-			statements, names = append(statements, "ANALYZE "+strings.Join(names, ", ")), nil
+	var statements []string
+	for _, tables := range grouped(g.bySize()) {
+		var names []string
+		for _, t := range tables {
+			names = append(names, ident(t.name))
 		}
-	}
-	if len(names) > 0 {
 		statements = append(statements, "ANALYZE "+strings.Join(names, ", "))
 	}
 	return statements

@@ -18,13 +18,13 @@ func (c *cell) body(b []byte) []byte {
 	switch kind := c.n(200); {
 	case kind < 60: // a change of tracked fields has no text
 		return b
-	case kind < 90:
+	case kind < 80:
 		return append(c.title(append(b, "<p>"...), 2+c.n(4)), "</p>"...)
-	case kind < 160:
+	case kind < 120:
 		return c.html(b)
-	case kind < 162:
+	case kind < 122:
 		return append(b, awkward[c.n(int64(len(awkward)))]...)
-	case kind < 170:
+	case kind < 128:
 		return append(c.sentences(append(b, "<p>"...), 5+c.n(12)), "</p>"...)
 	}
 	return c.mail(b)

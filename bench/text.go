@@ -52,7 +52,7 @@ func makeVocabulary() []string {
 	for i := range table {
 		// The power makes a word's frequency fall with its rank, as in any language.
 		u := float64(i) / float64(len(table))
-		table[i] = words[int(u*u*u*u*float64(len(words)))] + " "
+		table[i] = words[int(u*u*u*u*u*float64(len(words)))] + " "
 	}
 	return table
 }
