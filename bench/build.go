@@ -27,17 +27,33 @@ func (g *generation) build(ctx context.Context) error {
 	if err := g.serial(ctx, g.finishing()); err != nil {
 		return fmt.Errorf("create views: %w", err)
 	}
-	if err := parallel(ctx, g, g.analyze(), execNamed); err != nil {
-		return fmt.Errorf("analyze: %w", err)
-	}
 	adding, checking := g.foreignKeys()
-	if err := g.serial(ctx, adding); err != nil {
-		return fmt.Errorf("add foreign keys: %w", err)
+	if err := g.addAndAnalyze(ctx, adding); err != nil {
+		return err
 	}
 	if err := parallel(ctx, g, checking, execNamed); err != nil {
 		return fmt.Errorf("check foreign keys: %w", err)
 	}
 	return nil
+}
+
+// addAndAnalyze adds foreign keys on one connection, and gathers statistics on
+// others: neither holds up the other for longer than a small transaction.
+func (g *generation) addAndAnalyze(ctx context.Context, adding []string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := g.serial(ctx, adding); err != nil {
+			return fmt.Errorf("add foreign keys: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		if err := parallel(ctx, g, g.analyze(), execNamed); err != nil {
+			return fmt.Errorf("analyze: %w", err)
+		}
+		return nil
+	})
+	return group.Wait()
 }
 
 // batch is how many statements, or small tables, go into one transaction: more
