@@ -24,6 +24,8 @@ type killed struct {
 	Params             server.Params
 	BinDir, Source     string
 	Filestore, At      string
+	FailAt             string // step at which it is interrupted; "" if it is not
+	MissingRoles       MissingRoles
 	KeepOld, IsReplace bool
 }
 
@@ -34,14 +36,19 @@ func runToBeKilled(plan string) {
 		panic(err)
 	}
 	r := &run{Options: Options{Server: server.Settings{Params: k.Params}, Source: k.Source, Database: "target", Filestore: k.Filestore,
-		Environ: os.Environ(), Finder: pgtool.Finder{BinDir: k.BinDir}, Jobs: 2, Force: k.IsReplace, KeepOld: k.KeepOld, Collation: CollationSource, Copy: true}}
+		Environ: os.Environ(), Finder: pgtool.Finder{BinDir: k.BinDir}, Jobs: 2, Force: k.IsReplace, KeepOld: k.KeepOld, Collation: CollationSource, Copy: true, MissingRoles: k.MissingRoles}}
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
 	r.hook = func(step string) {
+		if step == k.FailAt {
+			interrupt()
+		}
 		if step == k.At {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
 		}
 	}
-	_, err := r.do(context.Background())
+	_, err := r.do(ctx)
 	fmt.Fprintln(os.Stderr, "not killed:", err)
 	os.Exit(1)
 }
