@@ -24,7 +24,8 @@ func newCleanCommand(ui *ui) *cli.Command {
 		Description: "Lists folders and files named odx-tmp-* in the given FOLDERs, in Odoo's filestore folder and in the\n" +
 			"folder for temporary files, and databases named odx-tmp-* on the server, that no running odx works on.\n" +
 			"With --yes they are removed, and so are roles that --missing-roles create has made for such a\n" +
-			"database, unless something else uses them; those that stay are named.\n\n" +
+			"database, unless something else uses them; those that stay are named. So are roles whose database\n" +
+			"an odx clean has removed that was killed before it came to them.\n\n" +
 			"   odx clean /backup --yes",
 		Flags: join([]cli.Flag{
 			&cli.BoolFlag{Name: "yes", Usage: "remove them"},

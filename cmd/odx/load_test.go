@@ -43,7 +43,7 @@ type loadDump struct {
 var loadDumps = []loadDump{
 	{name: "folder", target: "backup"},
 	{name: "zip by pg_dump", target: "backup.zip", args: []string{"--engine=pg_dump"}},
-	{name: "zip, short wait", target: "backup.zip", args: []string{"--rate=1MB", "--gc-guard-wait=1ms"}, gives: true},
+	{name: "zip, short wait", target: "backup.zip", args: []string{"--rate=2MB", "--gc-guard-wait=1ms"}, gives: true},
 	{name: "zip", target: "backup.zip", long: true},
 	{name: "slow folder", target: "backup", args: []string{"--rate=300kB"}, long: true},
 	{name: "slow zip", target: "backup.zip", args: []string{"--rate=250kB"}, long: true, gives: true},
@@ -232,8 +232,9 @@ exec BIN/pg_dump "$@"
 
 // TestDump_LockedOut has somebody lock pg_dump out. Without retries odx says
 // so and leaves nothing; with them it lets the other through and starts again.
-func TestDump_LockedOut(t *testing.T) {
-	w := sharedWorld(t)
+func TestDump_LockedOut(t *testing.T) { onServers(t, testDumpLockedOut) }
+
+func testDumpLockedOut(t *testing.T, w *world) {
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "bin")
 	if err := os.Mkdir(bin, 0o755); err != nil {

@@ -82,8 +82,9 @@ var swapSteps = []struct {
 // TestRun_KilledInExchange kills a process that replaces a database and its
 // filestore, at each step. What comes next, odx clean or another restore, finds
 // both old or both new, or puts them back; nothing is left then.
-func TestRun_KilledInExchange(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_KilledInExchange(t *testing.T) { onServers(t, testKilledInExchange) }
+
+func testKilledInExchange(t *testing.T, s *site) {
 	backup := s.backup()
 	for _, step := range swapSteps {
 		for _, next := range []string{"clean", "resume", "restore"} {
@@ -129,8 +130,9 @@ func (s *site) afterKill(t *testing.T, next, backup string, isNew bool) {
 
 // TestRun_KilledBeforeCommit kills a process that has put a new filestore in
 // place, and not committed.
-func TestRun_KilledBeforeCommit(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_KilledBeforeCommit(t *testing.T) { onServers(t, testKilledBeforeCommit) }
+
+func testKilledBeforeCommit(t *testing.T, s *site) {
 	backup := s.backup()
 	s.kill(killed{Source: backup, At: "files in place"})
 	s.wantFolders("target")

@@ -116,8 +116,9 @@ func TestOrphanRoles(t *testing.T) {
 
 // TestRun_ResumeUnmarks goes on with a database that was about to be removed: its
 // role is not taken for an orphan afterwards.
-func TestRun_ResumeUnmarks(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_ResumeUnmarks(t *testing.T) { onServers(t, testResumeUnmarks) }
+
+func testResumeUnmarks(t *testing.T, s *site) {
 	backup := s.makeRoles()["fast"]
 	database := s.broken(backup, s.User())
 	t.Cleanup(func() { s.drop("target"); s.exec(s.admin, "DROP ROLE reader") })
