@@ -411,9 +411,8 @@ func (w *world) interrupt(t *testing.T, sig os.Signal, delay time.Duration, args
 
 // TestKilled kills odx outright: only things named odx-tmp- stay, the next run
 // names them, and odx clean removes them.
-func TestKilled(t *testing.T) { onServers(t, testKilled) }
-
-func testKilled(t *testing.T, w *world) {
+func TestKilled(t *testing.T) {
+	w := sharedWorld(t)
 	good, slow := makeBackup(t, w), makeSlow(t, w)
 	dir := t.TempDir()
 	w.kill(t, `%COPY "public"."slow"%`, "dump", slowDB, filepath.Join(dir, "backup"), "--data-dir", w.data)
