@@ -24,7 +24,8 @@ func newCleanCommand(ui *ui) *cli.Command {
 		Description: "Lists folders and files named odx-tmp-* in the given FOLDERs, in Odoo's filestore folder and in the\n" +
 			"folder for temporary files, and databases named odx-tmp-* on the server, that no running odx works on.\n" +
 			"With --yes they are removed, and so are roles that --missing-roles create has made for such a\n" +
-			"database, unless something else uses them; those that stay are named.\n\n" +
+			"database, unless something else uses them; those that stay are named. So are roles whose database\n" +
+			"an odx clean has removed that was killed before it came to them.\n\n" +
 			"   odx clean /backup --yes",
 		Flags: join([]cli.Flag{
 			&cli.BoolFlag{Name: "yes", Usage: "remove them"},
@@ -40,12 +41,12 @@ func newCleanCommand(ui *ui) *cli.Command {
 
 // leftover is something that a killed odx left behind.
 type leftover struct {
-	Kind      string             `json:"kind"` // folder, file or database
+	Kind      string             `json:"kind"` // folder, file, database or role
 	Name      string             `json:"name"`
 	About     string             `json:"about,omitempty"`     // of what and from when it is
 	Displaced string             `json:"displaced,omitempty"` // where the files of a database are that is not theirs
 	Record    *restore.Record    `json:"record,omitempty"`    // of a database
-	Roles     []restore.RoleLeft `json:"roles,omitempty"`     // that were made for a database that was removed
+	Roles     []restore.RoleLeft `json:"roles,omitempty"`     // that were made for a database that was removed; or the role itself, if it stays
 	Removed   bool               `json:"removed"`
 }
 
@@ -168,6 +169,31 @@ func cleanServer(ctx context.Context, settings server.Settings, maint string, re
 				return append(found, entry), fmt.Errorf("drop database %q: %w", u.Name, err)
 			}
 			entry.Removed = true
+		}
+		found = append(found, entry)
+	}
+	orphans, err := cleanRoles(ctx, admin, remove)
+	return append(found, orphans...), err
+}
+
+// cleanRoles looks for roles whose database was removed by a run that was killed
+// before it came to them.
+func cleanRoles(ctx context.Context, admin *server.Session, remove bool) (found []leftover, err error) {
+	list, err := restore.OrphanRoles(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range list {
+		entry := leftover{Kind: "role", Name: o.Name, About: "made for database " + o.Database + ", which is gone"}
+		if remove {
+			left, err := o.Remove(ctx, admin)
+			if err != nil {
+				return append(found, entry), err
+			}
+			entry.Removed = len(left) == 0 || left[0].Stays == ""
+			if !entry.Removed {
+				entry.Roles = left
+			}
 		}
 		found = append(found, entry)
 	}

@@ -80,8 +80,9 @@ func blocks(t *testing.T, name string, want map[string]int) map[string][]string 
 
 // TestDocs_Backups runs each command line of the page: the script as it stands
 // there, by the line of cron and by that of the service.
-func TestDocs_Backups(t *testing.T) {
-	w := sharedWorld(t)
+func TestDocs_Backups(t *testing.T) { onServers(t, testDocsBackups) }
+
+func testDocsBackups(t *testing.T, w *world) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for _, name := range []string{"backup", "metrics"} {

@@ -20,9 +20,10 @@ type scene struct {
 	paths []string // what is replaced in the commands
 }
 
-func newScene(t *testing.T) *scene {
+func newScene(t *testing.T, w *world) *scene {
 	t.Helper()
-	s := &scene{world: smallWorld(t), t: t, dir: t.TempDir()}
+	smallIn(t, w)
+	s := &scene{world: w, t: t, dir: t.TempDir()}
 	for _, name := range []string{"backup", "srv", "new", "old/filestore"} {
 		if err := os.MkdirAll(s.at(name), 0o700); err != nil {
 			t.Fatal(err)
@@ -60,8 +61,10 @@ func (s *scene) wantLike(database, data string, isCopy bool) {
 
 // TestDocs_Migrating moves a database to a server that is the same one, under
 // another name.
-func TestDocs_Migrating(t *testing.T) {
-	s := newScene(t)
+func TestDocs_Migrating(t *testing.T) { onServers(t, testDocsMigrating) }
+
+func testDocsMigrating(t *testing.T, w *world) {
+	s := newScene(t, w)
 	sh := blocks(t, "migrating.md", map[string]int{"sh": 5})["sh"]
 	s.run(sh[0])
 	s.run(sh[1])
@@ -78,8 +81,10 @@ func TestDocs_Migrating(t *testing.T) {
 
 // TestDocs_Upgrades has a stand-in for the platform. The command lines of Odoo's
 // client are those that odx prints.
-func TestDocs_Upgrades(t *testing.T) {
-	s := newScene(t)
+func TestDocs_Upgrades(t *testing.T) { onServers(t, testDocsUpgrades) }
+
+func testDocsUpgrades(t *testing.T, w *world) {
+	s := newScene(t, w)
 	page := blocks(t, "upgrades.md", map[string]int{"sh": 6, "bash": 2})
 	sh, client := page["sh"], page["bash"]
 	said := s.run(sh[0])
@@ -122,8 +127,10 @@ func (s *scene) wantUpgraded(database string, u *upgrade) {
 }
 
 // TestDocs_Managed runs the page as a role that is no superuser.
-func TestDocs_Managed(t *testing.T) {
-	s := newScene(t)
+func TestDocs_Managed(t *testing.T) { onServers(t, testDocsManaged) }
+
+func testDocsManaged(t *testing.T, w *world) {
+	s := newScene(t, w)
 	s.exec(t, "postgres", "CREATE ROLE admin LOGIN CREATEDB CREATEROLE")
 	t.Cleanup(func() {
 		c, err := pgx.Connect(context.Background(), s.DSN("postgres"))
@@ -149,8 +156,10 @@ func TestDocs_Managed(t *testing.T) {
 
 // TestDocs_Containers runs the commands as the container would, and holds the image
 // and the compose file against what they rely on.
-func TestDocs_Containers(t *testing.T) {
-	s := newScene(t)
+func TestDocs_Containers(t *testing.T) { onServers(t, testDocsContainers) }
+
+func testDocsContainers(t *testing.T, w *world) {
+	s := newScene(t, w)
 	page := blocks(t, "containers.md", map[string]int{"sh": 5, "yaml": 1})
 	for _, block := range page["sh"] {
 		s.run(block, "/var/lib/odoo", s.at("old"), " --addons-path /mnt/extra-addons", "")

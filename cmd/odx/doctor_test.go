@@ -10,8 +10,9 @@ import (
 
 // TestDoctor looks at a dump and at a restore of what it gave: nothing blocks
 // them, until something does; and nothing is made.
-func TestDoctor(t *testing.T) {
-	w := sharedWorld(t)
+func TestDoctor(t *testing.T) { onServers(t, testDoctor) }
+
+func testDoctor(t *testing.T, w *world) {
 	backup := filepath.Join(t.TempDir(), "backup")
 	w.odx(t, "doctor", sourceDB, backup, "--data-dir", w.data).want(t, exitOK)
 	if got := w.odx(t, "dump", sourceDB, backup, "--data-dir", w.data); got.code != exitOK {

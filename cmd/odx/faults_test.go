@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -91,20 +90,16 @@ func childrenOf(t *testing.T, host string) (found []string) {
 // makeBackup dumps the generated database once for all tests that restore.
 func makeBackup(t *testing.T, w *world) string {
 	t.Helper()
-	backupOnce.Do(func() {
-		backupDir = filepath.Join(w.data, "backups", "good")
-		if err := os.MkdirAll(filepath.Dir(backupDir), 0o755); err != nil {
+	if w.backupDir == "" {
+		dir := filepath.Join(w.data, "backups", "good")
+		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		w.odx(t, "dump", sourceDB, backupDir, "--data-dir", w.data, "--quiet").want(t, exitOK)
-	})
-	return backupDir
+		w.odx(t, "dump", sourceDB, dir, "--data-dir", w.data, "--quiet").want(t, exitOK)
+		w.backupDir = dir
+	}
+	return w.backupDir
 }
-
-var (
-	backupOnce sync.Once
-	backupDir  string
-)
 
 // slowDB is a database like the generated one, with a table beside that takes
 // long to copy: what is to happen during a COPY has the time to.
@@ -114,19 +109,15 @@ const slowDB = "slow"
 func makeSlow(t *testing.T, w *world) string {
 	t.Helper()
 	good := makeBackup(t, w)
-	slowOnce.Do(func() {
-		slowDir = filepath.Join(filepath.Dir(good), slowDB)
+	if w.slowDir == "" {
+		dir := filepath.Join(filepath.Dir(good), slowDB)
 		w.odx(t, "restore", good, slowDB, "--data-dir", w.data, "--quiet").want(t, exitOK)
 		w.exec(t, slowDB, "CREATE TABLE public.slow AS SELECT repeat('slow', 2 << 20) FROM generate_series(1, 40)")
-		w.odx(t, "dump", slowDB, slowDir, "--data-dir", w.data, "--quiet").want(t, exitOK)
-	})
-	return slowDir
+		w.odx(t, "dump", slowDB, dir, "--data-dir", w.data, "--quiet").want(t, exitOK)
+		w.slowDir = dir
+	}
+	return w.slowDir
 }
-
-var (
-	slowOnce sync.Once
-	slowDir  string
-)
 
 // makeZip makes a zip of a backup, without odx's own members.
 func makeZip(t *testing.T, w *world, backup string) string {

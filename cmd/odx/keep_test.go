@@ -32,8 +32,9 @@ func (w *world) begin(t *testing.T, query string, args ...string) (end func(os.S
 // TestInUse has a second odx come to the target and to the database that the first
 // one works on: it is refused, the first is named, and odx clean and odx prune
 // touch nothing of it.
-func TestInUse(t *testing.T) {
-	w := sharedWorld(t)
+func TestInUse(t *testing.T) { onServers(t, testInUse) }
+
+func testInUse(t *testing.T, w *world) {
 	slow := makeSlow(t, w)
 	dir := t.TempDir()
 	target := filepath.Join(dir, "backup")
@@ -59,8 +60,9 @@ func TestInUse(t *testing.T) {
 }
 
 // TestRestore_Resume goes on after an interruption, as asked, and after SIGKILL.
-func TestRestore_Resume(t *testing.T) {
-	w := sharedWorld(t)
+func TestRestore_Resume(t *testing.T) { onServers(t, testRestoreResume) }
+
+func testRestoreResume(t *testing.T, w *world) {
 	slow := makeSlow(t, w)
 	data := []string{"--data-dir", w.data, "--move", "--analyze=false"}
 	restore := append([]string{"restore", slow, "failed"}, data...)

@@ -12,8 +12,9 @@ import (
 
 // TestLinkDest makes one backup after the other: each links the files that have
 // not changed, is whole by itself, and outlives the earlier one.
-func TestLinkDest(t *testing.T) {
-	w := sharedWorld(t)
+func TestLinkDest(t *testing.T) { onServers(t, testLinkDest) }
+
+func testLinkDest(t *testing.T, w *world) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	store := at("store")
@@ -120,8 +121,9 @@ func linkedFiles(t *testing.T, a, b string) (n int64) {
 }
 
 // TestLinkDest_Refused says why nothing can be linked, and leaves nothing.
-func TestLinkDest_Refused(t *testing.T) {
-	w := sharedWorld(t)
+func TestLinkDest_Refused(t *testing.T) { onServers(t, testLinkDestRefused) }
+
+func testLinkDestRefused(t *testing.T, w *world) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	w.odx(t, "dump", sourceDB, at("first"), "--data-dir", w.data, "--verify-filestore").want(t, exitOK)

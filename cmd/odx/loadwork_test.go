@@ -26,8 +26,8 @@ type writeLoad struct {
 	database string
 	store    string
 
-	inserted, collected, rewritten, locked atomic.Int64
-	longest                                atomic.Int64 // ns that a writer of attachments has waited
+	inserted, detached, collected, rewritten, locked atomic.Int64
+	longest                                          atomic.Int64 // ns that a writer of attachments has waited
 }
 
 // run works until the context ends.
@@ -91,9 +91,10 @@ func (l *writeLoad) attach(ctx context.Context, c *pgx.Conn) error {
 func (l *writeLoad) detach(ctx context.Context, c *pgx.Conn) error {
 	pause(ctx, 40*time.Millisecond)
 	began := time.Now()
-	_, err := c.Exec(ctx, "DELETE FROM ir_attachment WHERE store_fname <> '' AND random() < 0.002")
+	tag, err := c.Exec(ctx, "DELETE FROM ir_attachment WHERE store_fname <> '' AND random() < 0.002")
 	if err == nil {
 		l.waited(time.Since(began))
+		l.detached.Add(tag.RowsAffected())
 	}
 	return err
 }

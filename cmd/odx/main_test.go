@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -45,7 +45,12 @@ func TestMain(m *testing.M) {
 // share one and leave the source as it is.
 type world struct {
 	*pgcluster.Cluster
-	data string // Odoo's data folder, with filestore/src in it
+	data   string // Odoo's data folder, with filestore/src in it
+	bin    string // where odx is to find the server's programs; "" where it looks by itself
+	broken error  // why it could not be made
+
+	hasSmall           bool   // see smallIn
+	backupDir, slowDir string // see makeBackup, makeSlow
 }
 
 const (
@@ -53,19 +58,58 @@ const (
 	odooRole = "odoo"
 )
 
-var (
-	worldOnce sync.Once
-	shared    *world
-	worldErr  error
-)
+// worlds are those that tests share, by the folder of their server's programs.
+var worlds = map[string]*world{}
 
+// sharedWorld is the world with the machine's newest server.
 func sharedWorld(t *testing.T) *world {
 	t.Helper()
-	worldOnce.Do(func() { shared, worldErr = makeWorld("") })
-	if worldErr != nil {
-		t.Fatal(worldErr)
+	return worldOf(t, "")
+}
+
+func worldOf(t *testing.T, bin string) *world {
+	t.Helper()
+	if worlds[bin] == nil {
+		w, err := makeWorld(bin)
+		if w != nil { // to be stopped at the end, whatever came of it
+			worlds[bin] = w
+			w.broken = err
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	return shared
+	if w := worlds[bin]; w.broken != nil {
+		t.Fatal(w.broken)
+	}
+	return worlds[bin]
+}
+
+// onServers runs a test in the worlds of two servers: the machine's, and the 17 of
+// ODX_TEST_PG.
+func onServers(t *testing.T, test func(*testing.T, *world)) {
+	t.Helper()
+	for _, bin := range twoServers() {
+		t.Run("PostgreSQL "+cmp.Or(majorOf(bin), "here"), func(t *testing.T) { test(t, worldOf(t, bin)) })
+	}
+}
+
+// twoServers lists the folders of serverBins that tests use which take long.
+func twoServers() (bins []string) {
+	for _, bin := range serverBins() {
+		if bin == "" || majorOf(bin) == "17" {
+			bins = append(bins, bin)
+		}
+	}
+	return bins
+}
+
+// majorOf gives the version that is in the name of a folder like .../17/bin.
+func majorOf(bin string) string {
+	if bin == "" {
+		return ""
+	}
+	return filepath.Base(filepath.Dir(bin))
 }
 
 // makeWorld starts a server of the programs in a folder, the machine's newest for "".
@@ -79,7 +123,7 @@ func makeWorld(bin string) (*world, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
-	w := &world{Cluster: c, data: data}
+	w := &world{Cluster: c, data: data, bin: bin}
 	admin, err := pgx.Connect(ctx, c.DSN("postgres"))
 	if err != nil {
 		return w, err
@@ -110,11 +154,11 @@ func startWorld(t *testing.T, o pgcluster.Options) *world {
 	return &world{Cluster: c, data: t.TempDir()}
 }
 
-func stopClusters() error {
-	if shared == nil {
-		return nil
+func stopClusters() (err error) {
+	for _, w := range worlds {
+		err = errors.Join(err, w.Stop(), os.RemoveAll(w.data))
 	}
-	return errors.Join(shared.Stop(), os.RemoveAll(shared.data))
+	return err
 }
 
 func (w *world) filestore(database string) string {
@@ -199,6 +243,9 @@ func (w *world) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
 	cmd.Env = append(os.Environ(), runAsMain+"=1", "HOME=/nonexistent", "PGPASSFILE=/nonexistent", "TMPDIR="+w.temp())
 	cmd.Env = append(cmd.Env, w.Env()...)
+	if w.bin != "" {
+		cmd.Env = append(cmd.Env, "PATH="+w.bin+":"+os.Getenv("PATH"))
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGKILL) }
 	return cmd
 }

@@ -21,8 +21,9 @@ const auditFacts = `SELECT concat_ws(' ', (SELECT count(*) FROM ledger),
 // TestRestoreZip_MissingRoles restores zips that name a role which is gone, one
 // whose data are read from their places and one that is read from its start:
 // what names the role is left out, or the role is made, or nothing is.
-func TestRestoreZip_MissingRoles(t *testing.T) {
-	w := sharedWorld(t)
+func TestRestoreZip_MissingRoles(t *testing.T) { onServers(t, testRestoreZipMissingRoles) }
+
+func testRestoreZipMissingRoles(t *testing.T, w *world) {
 	w.exec(t, "postgres", "CREATE ROLE auditor")
 	w.exec(t, "postgres", "CREATE DATABASE audited TEMPLATE template0")
 	w.exec(t, "audited", audited)

@@ -30,8 +30,9 @@ func age(t *testing.T, backup string, days int) {
 }
 
 // TestPrune removes what odx dump and odx convert made, by its record alone.
-func TestPrune(t *testing.T) {
-	w := sharedWorld(t)
+func TestPrune(t *testing.T) { onServers(t, testPrune) }
+
+func testPrune(t *testing.T, w *world) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	w.odx(t, "dump", sourceDB, at("old"), "--data-dir", w.data).want(t, exitOK)
@@ -81,8 +82,9 @@ func wantExactly(t *testing.T, dir string, names ...string) {
 
 // TestMetrics are written whatever becomes of a dump, and keep when the last
 // good one was.
-func TestMetrics(t *testing.T) {
-	w := sharedWorld(t)
+func TestMetrics(t *testing.T) { onServers(t, testMetrics) }
+
+func testMetrics(t *testing.T, w *world) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "odx.prom")
 	wantLines := func(lines ...string) string {

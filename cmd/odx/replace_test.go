@@ -9,8 +9,9 @@ import (
 
 // TestRestore_Force replaces a database: refused, then kept, then removed. Where
 // the old ones are is said beside the JSON too.
-func TestRestore_Force(t *testing.T) {
-	w := sharedWorld(t)
+func TestRestore_Force(t *testing.T) { onServers(t, testRestoreForce) }
+
+func testRestoreForce(t *testing.T, w *world) {
 	backup := makeBackup(t, w)
 	w.drop(t, "again")
 	restore := func(args ...string) result {

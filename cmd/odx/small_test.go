@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 )
 
@@ -26,24 +25,26 @@ CREATE TABLE res_partner (id serial PRIMARY KEY, name varchar, parent_id int REF
 INSERT INTO res_partner (name, parent_id) SELECT 'partner ' || i, nullif(i / 2, 0) FROM generate_series(1, 2000) i;
 CREATE TABLE ir_attachment (id serial PRIMARY KEY, name varchar, type varchar, store_fname varchar, file_size integer, checksum varchar, db_datas bytea);`
 
-var (
-	smallOnce sync.Once
-	smallErr  error
-)
-
 // smallWorld is the shared world, with the small database beside the other. Tests
 // leave it as it is.
 func smallWorld(t *testing.T) *world {
 	t.Helper()
 	w := sharedWorld(t)
-	smallOnce.Do(func() {
-		w.exec(t, "postgres", "CREATE DATABASE small OWNER odoo TEMPLATE template0 LC_COLLATE 'C'")
-		smallErr = w.fillSmall(t)
-	})
-	if smallErr != nil {
-		t.Fatal(smallErr)
-	}
+	smallIn(t, w)
 	return w
+}
+
+// smallIn makes the small database, once.
+func smallIn(t *testing.T, w *world) {
+	t.Helper()
+	if w.hasSmall {
+		return
+	}
+	w.exec(t, "postgres", "CREATE DATABASE small OWNER odoo TEMPLATE template0 LC_COLLATE 'C'")
+	if err := w.fillSmall(t); err != nil {
+		t.Fatal(err)
+	}
+	w.hasSmall = true
 }
 
 func (w *world) fillSmall(t *testing.T) error {

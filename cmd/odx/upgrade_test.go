@@ -31,8 +31,10 @@ type upgrade struct {
 // TestForUpgrade makes what the client sends. Its own way is the judge: pg_dump with
 // the client's flags has the same entries and files, and the platform's pg_restore
 // gives the same database.
-func TestForUpgrade(t *testing.T) {
-	w := smallWorld(t)
+func TestForUpgrade(t *testing.T) { onServers(t, testForUpgrade) }
+
+func testForUpgrade(t *testing.T, w *world) {
+	smallIn(t, w)
 	dir := filepath.Join(t.TempDir(), "it's for upgrade")
 	r := w.odx(t, "dump", smallDB, dir, "--data-dir", w.data, "--for-upgrade")
 	quoted := "'" + strings.ReplaceAll(dir, "'", `'\''`)
@@ -88,8 +90,10 @@ func names(t *testing.T, dir string) (list []string) {
 
 // TestRestore_Upgraded restores what came back, in every form, over the files of the
 // database from before, wherever those are.
-func TestRestore_Upgraded(t *testing.T) {
-	w := smallWorld(t)
+func TestRestore_Upgraded(t *testing.T) { onServers(t, testRestoreUpgraded) }
+
+func testRestoreUpgraded(t *testing.T, w *world) {
+	smallIn(t, w)
 	u := makeUpgraded(t, w)
 	old := w.filestore(smallDB)
 	before := describeTree(t, old)
@@ -250,8 +254,10 @@ func closeAll(t *testing.T, list ...io.Closer) {
 // TestRestore_HardLink links a backup's files where they have the owner and mode
 // that the data folder gives, and copies them otherwise. The backup is whole after
 // Odoo has deleted files, and after the database is gone.
-func TestRestore_HardLink(t *testing.T) {
-	w := smallWorld(t)
+func TestRestore_HardLink(t *testing.T) { onServers(t, testRestoreHardLink) }
+
+func testRestoreHardLink(t *testing.T, w *world) {
+	smallIn(t, w)
 	backup := smallBackup(t, w)
 	before := describeTree(t, filepath.Join(backup, "filestore"))
 	w.drop(t, "linked")

@@ -19,7 +19,7 @@ import (
 // watchInterval is how often a session is asked for a sign of life.
 const watchInterval = 15 * time.Second
 
-// attempt locks, takes the snapshot and dumps in it.
+// attempt takes the guard and dumps under it.
 func (r *run) attempt(ctx context.Context, info odoo.Info, standby bool) error {
 	r.Progress.SetPhase("waiting for locks")
 	g := &guard{state: guardOff}
@@ -28,19 +28,21 @@ func (r *run) attempt(ctx context.Context, info odoo.Info, standby bool) error {
 		if g, err = r.takeGuard(ctx, info, standby); err != nil {
 			return err
 		}
-		defer g.release()
 	}
-	r.step("guard taken")
+	return g.during(ctx, r.warn, func() error {
+		r.step("guard taken")
+		return r.dumpGuarded(ctx, g)
+	})
+}
+
+// dumpGuarded locks, takes the snapshot and dumps in it.
+func (r *run) dumpGuarded(ctx context.Context, g *guard) error {
 	s, err := r.Server.Open(ctx, r.Database, r.application())
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	err = g.during(ctx, r.warn, func() error {
-		r.snapshot, err = r.lockAndExport(ctx, s)
-		return err
-	})
-	if err != nil {
+	if r.snapshot, err = r.lockAndExport(ctx, s); err != nil {
 		return r.explainLock(err)
 	}
 	r.step("snapshot exported")
@@ -74,25 +76,11 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, sizes
 	work, wctx := errgroup.WithContext(watched)
 	digest := newDigester(r.archiveDir())
 	began := time.Now()
-
-	// Copied files need no guard any more; those that are packed later do, and
-	// whoever waits behind it must not wait for the dump.
-	guarding, endGuarding := context.WithCancel(wctx)
-	work.Go(func() error {
-		g.watch(guarding, r.warn)
-		if r.Pack == nil {
-			g.release()
-		}
-		return nil
-	})
 	dumping, dumped := context.WithCancel(wctx)
 	work.Go(func() error { return s.Watch(dumping, watchInterval) })
 	work.Go(func() error { return digest.follow(dumping) })
 	work.Go(func() error {
 		defer dumped()
-		if r.Pack != nil {
-			defer endGuarding()
-		}
 		if err := r.dumpDatabase(wctx, s, sizes, digest); err != nil {
 			return err
 		}
@@ -102,14 +90,14 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, sizes
 		return nil
 	})
 	work.Go(func() error {
-		if r.Pack == nil {
-			defer endGuarding()
-		}
 		if r.Filestore == "" {
 			return nil
 		}
 		if err := r.takeFilestore(wctx, g); err != nil {
 			return err
+		}
+		if r.Pack == nil { // copied files need no guard any more
+			g.release()
 		}
 		r.report.Seconds.Filestore = time.Since(began).Seconds()
 		return nil

@@ -29,6 +29,7 @@ const (
 type guard struct {
 	session  *server.Session
 	patience time.Duration
+	quit     context.CancelFunc // ends the watch; nil if there is none
 	mu       sync.Mutex
 	state    string
 }
@@ -91,7 +92,7 @@ func (g *guard) State() string {
 }
 
 // watch looks every second whether somebody waits behind the guard, and gives
-// it up when that lasts too long. It ends with the context, or with the guard.
+// it up when that lasts too long. It ends with the context or the guard.
 func (g *guard) watch(ctx context.Context, warn func(string, ...any)) {
 	if g.session == nil {
 		return
@@ -107,6 +108,8 @@ func (g *guard) watch(ctx context.Context, warn func(string, ...any)) {
 		}
 		waiters, err := g.waiters(ctx)
 		switch {
+		case ctx.Err() != nil:
+			return
 		case err != nil:
 			g.end(fmt.Sprintf("lost: %v", err), warn)
 			return
@@ -124,13 +127,16 @@ func (g *guard) watch(ctx context.Context, warn func(string, ...any)) {
 	}
 }
 
-// during watches the guard while something is done that may have to wait.
+// during watches the guard while a whole attempt is made: whoever waits behind it
+// has waited since he came, whatever the dump went on to meanwhile. The guard is
+// released after it, if it was not before.
 func (g *guard) during(ctx context.Context, warn func(string, ...any), do func() error) error {
-	watching, done := context.WithCancel(ctx)
+	watching, quit := context.WithCancel(ctx)
+	g.quit = quit
 	var work errgroup.Group
 	work.Go(func() error { g.watch(watching, warn); return nil })
 	err := do()
-	done()
+	g.release()
 	return errors.Join(err, work.Wait())
 }
 
@@ -164,9 +170,13 @@ func (g *guard) end(state string, warn func(string, ...any)) {
 	warn("the guard against Odoo's garbage collection of files was %s; the copied files are checked at the end", state)
 }
 
-// release ends the guard's session. It may be called more than once.
+// release ends the guard's session, and before it the watch, which would take
+// that for a loss. It may be called more than once.
 func (g *guard) release() {
-	if g != nil && g.session != nil {
+	if g.quit != nil {
+		g.quit()
+	}
+	if g.session != nil {
 		g.session.Close()
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"odx/dumpfmt"
 	"odx/parallel/filestore"
 )
@@ -49,7 +47,7 @@ func (r *run) checkLive(ctx context.Context, g *guard) error {
 	return nil
 }
 
-// pack has the backup packed while the guard is watched.
+// pack has the backup packed.
 func (r *run) pack(ctx context.Context, g *guard) error {
 	if err := r.checkLosses(); err != nil {
 		return err
@@ -60,16 +58,9 @@ func (r *run) pack(ctx context.Context, g *guard) error {
 	r.Progress.SetPhase("writing the zip")
 	began := time.Now()
 	defer func() { r.report.Seconds.Pack = time.Since(began).Seconds() }()
-	work, wctx := errgroup.WithContext(ctx)
-	watching, packed := context.WithCancel(wctx)
-	work.Go(func() error { g.watch(watching, r.warn); return nil })
-	work.Go(func() error {
-		defer packed()
-		return r.Pack(wctx, Packing{Dir: r.dir.Path(), Filestore: r.Filestore, Record: func(files, bytes int64, _ []dumpfmt.FileDigest) ([]byte, error) {
-			return r.packedRecord(wctx, g, files, bytes)
-		}})
-	})
-	return work.Wait()
+	return r.Pack(ctx, Packing{Dir: r.dir.Path(), Filestore: r.Filestore, Record: func(files, bytes int64, _ []dumpfmt.FileDigest) ([]byte, error) {
+		return r.packedRecord(ctx, g, files, bytes)
+	}})
 }
 
 // packedRecord completes the record. The files are looked for after they were

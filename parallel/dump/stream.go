@@ -38,11 +38,8 @@ func (r *run) streams() bool {
 func (r *run) stream(ctx context.Context, s *server.Session, g *guard, sizes relations) error {
 	work, wctx := errgroup.WithContext(ctx)
 	reading, read := context.WithCancel(wctx)
-	packing, packed := context.WithCancel(wctx)
 	work.Go(func() error { return s.Watch(reading, watchInterval) })
-	work.Go(func() error { g.watch(packing, r.warn); return nil })
 	work.Go(func() error {
-		defer packed()
 		defer read()
 		if err := r.takeFilestore(wctx, g); err != nil {
 			return err

@@ -24,6 +24,8 @@ type killed struct {
 	Params             server.Params
 	BinDir, Source     string
 	Filestore, At      string
+	FailAt             string // step at which it is interrupted; "" if it is not
+	MissingRoles       MissingRoles
 	KeepOld, IsReplace bool
 }
 
@@ -34,14 +36,19 @@ func runToBeKilled(plan string) {
 		panic(err)
 	}
 	r := &run{Options: Options{Server: server.Settings{Params: k.Params}, Source: k.Source, Database: "target", Filestore: k.Filestore,
-		Environ: os.Environ(), Finder: pgtool.Finder{BinDir: k.BinDir}, Jobs: 2, Force: k.IsReplace, KeepOld: k.KeepOld, Collation: CollationSource, Copy: true}}
+		Environ: os.Environ(), Finder: pgtool.Finder{BinDir: k.BinDir}, Jobs: 2, Force: k.IsReplace, KeepOld: k.KeepOld, Collation: CollationSource, Copy: true, MissingRoles: k.MissingRoles}}
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
 	r.hook = func(step string) {
+		if step == k.FailAt {
+			interrupt()
+		}
 		if step == k.At {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
 		}
 	}
-	_, err := r.do(context.Background())
+	_, err := r.do(ctx)
 	fmt.Fprintln(os.Stderr, "not killed:", err)
 	os.Exit(1)
 }
@@ -75,8 +82,9 @@ var swapSteps = []struct {
 // TestRun_KilledInExchange kills a process that replaces a database and its
 // filestore, at each step. What comes next, odx clean or another restore, finds
 // both old or both new, or puts them back; nothing is left then.
-func TestRun_KilledInExchange(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_KilledInExchange(t *testing.T) { onServers(t, testKilledInExchange) }
+
+func testKilledInExchange(t *testing.T, s *site) {
 	backup := s.backup()
 	for _, step := range swapSteps {
 		for _, next := range []string{"clean", "resume", "restore"} {
@@ -122,8 +130,9 @@ func (s *site) afterKill(t *testing.T, next, backup string, isNew bool) {
 
 // TestRun_KilledBeforeCommit kills a process that has put a new filestore in
 // place, and not committed.
-func TestRun_KilledBeforeCommit(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_KilledBeforeCommit(t *testing.T) { onServers(t, testKilledBeforeCommit) }
+
+func testKilledBeforeCommit(t *testing.T, s *site) {
 	backup := s.backup()
 	s.kill(killed{Source: backup, At: "files in place"})
 	s.wantFolders("target")

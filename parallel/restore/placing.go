@@ -152,8 +152,14 @@ func (u *Unfinished) Remove(ctx context.Context, settings server.Settings, admin
 	if err != nil {
 		return nil, err
 	}
+	if err := markRoles(ctx, admin, roles, u.Name); err != nil {
+		return nil, err
+	}
 	if err := DropTemp(ctx, settings, admin, u.Name); err != nil {
 		return nil, err
+	}
+	if u.hook != nil {
+		u.hook("database dropped")
 	}
 	return roles, dropRoles(ctx, admin, roles)
 }

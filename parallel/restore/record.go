@@ -91,6 +91,8 @@ type Unfinished struct {
 	by, since string // the session that works on it; "" if there is none
 	pid       int
 	used      bool // a client is connected to it, or odx makes or drops it
+
+	hook func(string) // called between two steps of its removal; set in tests
 }
 
 // underConstruction lists the databases under construction. Who announces itself

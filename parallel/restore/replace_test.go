@@ -201,8 +201,9 @@ var replaceSteps = []string{"database created", "loaded", "finished", "closing",
 
 // TestRun_ReplaceFailsAtEachStep interrupts a restore at each step, or takes its
 // sessions away. The old ones are as they were, and nothing else is left.
-func TestRun_ReplaceFailsAtEachStep(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_ReplaceFailsAtEachStep(t *testing.T) { onServers(t, testReplaceFailsAtEachStep) }
+
+func testReplaceFailsAtEachStep(t *testing.T, s *site) {
 	backup := s.backup()
 	for _, keep := range []bool{false, true} {
 		for _, at := range replaceSteps {
@@ -237,8 +238,9 @@ func TestRun_ReplaceFailsAtEachStep(t *testing.T) {
 }
 
 // TestRun_ReplaceObstructed has something come into the way at the last moment.
-func TestRun_ReplaceObstructed(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_ReplaceObstructed(t *testing.T) { onServers(t, testReplaceObstructed) }
+
+func testReplaceObstructed(t *testing.T, s *site) {
 	backup := s.backup()
 	for _, tc := range []struct {
 		name, at string
@@ -290,8 +292,9 @@ func TestRun_ReplaceObstructed(t *testing.T) {
 
 // TestRun_ReplaceRefused asks for what cannot be done. It is said before
 // anything is made.
-func TestRun_ReplaceRefused(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_ReplaceRefused(t *testing.T) { onServers(t, testReplaceRefused) }
+
+func testReplaceRefused(t *testing.T, s *site) {
 	s.exec(s.admin, "DROP ROLE IF EXISTS maker; CREATE ROLE maker LOGIN CREATEDB")
 	backup := s.backup()
 	for _, tc := range []struct {
@@ -323,8 +326,9 @@ func TestRun_ReplaceRefused(t *testing.T) {
 }
 
 // TestRun_ReplaceFolderAlone has a filestore of a database that is gone.
-func TestRun_ReplaceFolderAlone(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_ReplaceFolderAlone(t *testing.T) { onServers(t, testReplaceFolderAlone) }
+
+func testReplaceFolderAlone(t *testing.T, s *site) {
 	r := s.newReplacement(s.backup())
 	s.drop("target")
 	report, err := r.do(t.Context())
@@ -343,7 +347,10 @@ func TestRun_ReplaceFolderAlone(t *testing.T) {
 func TestRun_ReplaceInUse(t *testing.T) {
 	defer func(d time.Duration) { patience = d }(patience)
 	patience = time.Second
-	s := newSite(t, "")
+	onServers(t, testReplaceInUse)
+}
+
+func testReplaceInUse(t *testing.T, s *site) {
 	s.exec(s.admin, "DROP ROLE IF EXISTS maker; CREATE ROLE maker LOGIN CREATEDB")
 	r := s.newReplacement(s.backup("ALTER TABLE ir_attachment OWNER TO maker"))
 	s.exec(s.admin, "ALTER DATABASE target OWNER TO maker")
@@ -367,8 +374,9 @@ func TestRun_ReplaceInUse(t *testing.T) {
 
 // TestRun_ReplaceLeftover has an old database that cannot be dropped any more.
 // While it is tried nobody takes it for left over.
-func TestRun_ReplaceLeftover(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_ReplaceLeftover(t *testing.T) { onServers(t, testReplaceLeftover) }
+
+func testReplaceLeftover(t *testing.T, s *site) {
 	s.exec(s.admin, "DROP ROLE IF EXISTS maker; CREATE ROLE maker LOGIN CREATEDB")
 	r := s.newReplacement(s.backup("ALTER TABLE ir_attachment OWNER TO maker"))
 	s.exec(s.admin, "ALTER DATABASE target OWNER TO maker")

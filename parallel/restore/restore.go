@@ -306,7 +306,9 @@ func (r *run) undo() error {
 	if kept != nil {
 		return kept
 	}
-	return errors.Join(r.dropTemp(), r.undoRoles())
+	err := errors.Join(r.withRoles(r.markNewRoles), r.dropTemp())
+	r.step("database dropped")
+	return errors.Join(err, r.withRoles(r.dropNewRoles))
 }
 
 // dropTemp removes the database after a failure, also after an interruption:
@@ -329,9 +331,9 @@ func (r *run) dropTemp() error {
 	return nil
 }
 
-// undoRoles removes the roles that were made, in a session of its own: it is
-// needed after an interruption too.
-func (r *run) undoRoles() error {
+// withRoles does something with the roles that were made, if there are any, in a
+// session of its own: it is needed after an interruption too.
+func (r *run) withRoles(do func(context.Context, *server.Session) error) error {
 	if len(r.newRoles) == 0 {
 		return nil
 	}
@@ -342,7 +344,7 @@ func (r *run) undoRoles() error {
 		return err
 	}
 	defer admin.Close()
-	return r.dropNewRoles(ctx, admin)
+	return do(ctx, admin)
 }
 
 func (r *run) application() string {

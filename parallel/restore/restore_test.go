@@ -69,6 +69,20 @@ type site struct {
 	data  string // has the filestores
 }
 
+// onServers runs a test that takes long on two servers: the machine's own, and the
+// 17 of ODX_TEST_PG.
+func onServers(t *testing.T, test func(*testing.T, *site)) {
+	t.Helper()
+	for _, bin := range binDirs() {
+		switch major := filepath.Base(filepath.Dir(bin)); {
+		case bin == "":
+			t.Run("PostgreSQL here", func(t *testing.T) { test(t, newSite(t, bin)) })
+		case major == "17":
+			t.Run("PostgreSQL "+major, func(t *testing.T) { test(t, newSite(t, bin)) })
+		}
+	}
+}
+
 func newSite(t *testing.T, binDir string) *site {
 	t.Helper()
 	c := clusters[binDir]

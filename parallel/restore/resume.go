@@ -116,6 +116,9 @@ func (r *run) takeDatabase(ctx context.Context, l locale) error {
 	if err := evict(ctx, r.target.admin, r.target.temp); err != nil {
 		return err
 	}
+	if err := unmarkRoles(ctx, r.target.admin, r.newRoles); err != nil {
+		return err
+	}
 	if r.keeping.record.Stage == StageLoading {
 		isUsable, err := r.isUsable(ctx)
 		if err != nil {

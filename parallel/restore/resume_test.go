@@ -79,8 +79,9 @@ func (s *site) resumed(r *run, err error) string {
 
 // TestRun_ResumeEveryKind breaks off the restore of an archive with every kind of
 // entry at every step, and goes on: the database is that of a restore in one go.
-func TestRun_ResumeEveryKind(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_ResumeEveryKind(t *testing.T) { onServers(t, testResumeEveryKind) }
+
+func testResumeEveryKind(t *testing.T, s *site) {
 	t.Cleanup(func() { s.dropAll("target") })
 	whole := s.newKitchen()
 	if _, err := whole.do(t.Context()); err != nil {
@@ -134,7 +135,12 @@ var rows = []string{
 
 // TestRun_ResumeRows loads each kind of data, has the server crash, and goes on.
 func TestRun_ResumeRows(t *testing.T) {
-	c, err := pgcluster.Start(t.Context(), pgcluster.Options{})
+	onServers(t, func(t *testing.T, s *site) { testResumeRows(t, s.BinDir()) })
+}
+
+// testResumeRows has a server of its own, which crashes.
+func testResumeRows(t *testing.T, bin string) {
+	c, err := pgcluster.Start(t.Context(), pgcluster.Options{BinDir: bin})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,8 +205,9 @@ func TestRun_ResumeRows(t *testing.T) {
 
 // TestRun_ResumeFiles breaks off while files are copied, spoils some of them, and
 // goes on, in the place of a database and a filestore.
-func TestRun_ResumeFiles(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_ResumeFiles(t *testing.T) { onServers(t, testResumeFiles) }
+
+func testResumeFiles(t *testing.T, s *site) {
 	backup := s.backup(rows...)
 	store := filepath.Join(backup, dumpfmt.FilestoreDir)
 	for _, step := range []string{"loaded", "finished", "old database renamed", "old files moved", "files in place"} {
@@ -273,8 +280,9 @@ func wantSameFiles(t *testing.T, got, want string) {
 }
 
 // TestRun_ResumeRefused resumes what is not there, or not the same.
-func TestRun_ResumeRefused(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_ResumeRefused(t *testing.T) { onServers(t, testResumeRefused) }
+
+func testResumeRefused(t *testing.T, s *site) {
 	other := s.backup("CREATE TABLE other ()")
 	backup := s.backup()
 	r := s.newRun(backup)
@@ -308,8 +316,9 @@ func TestRun_ResumeRefused(t *testing.T) {
 // TestRun_ResumeAddons resumes with other modules to neutralize: the run that was
 // broken off has neutralized by its own. From where they are called, and the HTTP
 // port, do not matter.
-func TestRun_ResumeAddons(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_ResumeAddons(t *testing.T) { onServers(t, testResumeAddons) }
+
+func testResumeAddons(t *testing.T, s *site) {
 	backup := s.backup("ALTER TABLE ir_module_module ADD COLUMN id serial")
 	addons, other := t.TempDir(), t.TempDir()
 	here, err := os.Getwd()
@@ -379,8 +388,9 @@ func (s *site) clean() error {
 }
 
 // TestRun_KeepsNothing fails before there is anything worth keeping.
-func TestRun_KeepsNothing(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_KeepsNothing(t *testing.T) { onServers(t, testKeepsNothing) }
+
+func testKeepsNothing(t *testing.T, s *site) {
 	r := s.newRun(s.backup())
 	r.Keep = true
 	if err := s.breakOff(r, isStep("database created"), "interrupted"); errors.As(err, new(*KeptError)) {
@@ -391,8 +401,9 @@ func TestRun_KeepsNothing(t *testing.T) {
 
 // TestRun_TwoAtOnce has a second restore come, to the same name by the same and by
 // another maintenance database, and odx clean, while the first is at work.
-func TestRun_TwoAtOnce(t *testing.T) {
-	s := newSite(t, "")
+func TestRun_TwoAtOnce(t *testing.T) { onServers(t, testTwoAtOnce) }
+
+func testTwoAtOnce(t *testing.T, s *site) {
 	backup := s.backup()
 	r := s.newRun(backup)
 	process := fmt.Sprintf("pid %d on", os.Getpid())
