@@ -182,13 +182,13 @@ func (s *side) readSmall(ctx context.Context) (err error) {
 	switch {
 	case s.zip != nil:
 		if m := s.zip.Find(odoozip.ManifestName); m != nil {
-			if s.manifest, err = s.zip.ReadMember(m, maxManifest); err != nil {
+			if s.manifest, err = s.zip.ReadMember(m, dumpfmt.MaxManifest); err != nil {
 				return err
 			}
 		}
 		s.extra, err = zipExtra(ctx, s.zip)
 	case s.layout == dumpfmt.LayoutFast || s.layout == dumpfmt.LayoutClickOdoo:
-		if s.manifest, err = readOptional(filepath.Join(s.path, dumpfmt.ManifestFile)); err != nil {
+		if s.manifest, err = readOptional(s.path, dumpfmt.ManifestFile, dumpfmt.MaxManifest); err != nil {
 			return err
 		}
 		s.extra, err = folderExtra(ctx, s.path)
@@ -227,30 +227,38 @@ func (s *side) files(ctx context.Context) iter.Seq2[*storeEntry, error] {
 	if s.zip != nil {
 		return s.zipFiles
 	}
-	dir := filepath.Join(s.path, dumpfmt.FilestoreDir)
-	if s.layout != dumpfmt.LayoutFast && s.layout != dumpfmt.LayoutClickOdoo || !isFolder(dir) {
+	if s.layout != dumpfmt.LayoutFast && s.layout != dumpfmt.LayoutClickOdoo {
 		return func(func(*storeEntry, error) bool) {}
 	}
 	return func(yield func(*storeEntry, error) bool) {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err = cmp.Or(err, ctx.Err()); err != nil || !d.Type().IsRegular() {
-				return err
-			}
-			info, err := d.Info()
-			if err != nil {
-				return err
-			}
-			rel, _ := filepath.Rel(dir, path)
-			open := func() (io.ReadCloser, error) { return os.Open(path) }
-			if !yield(&storeEntry{filepath.ToSlash(rel), info.Size(), open}, nil) {
-				return errStopped
-			}
-			return nil
-		})
+		store, err := dumpfmt.FindStore(s.path)
+		if err == nil && store.Path != "" {
+			err = walkStore(ctx, store.Path, yield)
+		}
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(nil, err)
 		}
 	}
+}
+
+// walkStore gives the files below a folder. The error is errStopped if no more
+// are wanted.
+func walkStore(ctx context.Context, dir string, yield func(*storeEntry, error) bool) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err = cmp.Or(err, ctx.Err()); err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, path)
+		open := func() (io.ReadCloser, error) { return os.Open(path) }
+		if !yield(&storeEntry{filepath.ToSlash(rel), info.Size(), open}, nil) {
+			return errStopped
+		}
+		return nil
+	})
 }
 
 func (s *side) zipFiles(yield func(*storeEntry, error) bool) {

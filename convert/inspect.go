@@ -146,7 +146,7 @@ func (in *Inspection) readZip(ctx context.Context, path string) (err error) {
 	}
 	defer f.Close()
 	if m := z.Find(odoozip.ManifestName); m != nil {
-		if in.Manifest, err = z.ReadMember(m, maxManifest); err != nil {
+		if in.Manifest, err = z.ReadMember(m, dumpfmt.MaxManifest); err != nil {
 			return err
 		}
 		if in.manifest, err = dumpfmt.ParseManifest(in.Manifest); err != nil {
@@ -170,10 +170,6 @@ func (in *Inspection) readZip(ctx context.Context, path string) (err error) {
 	}
 	return errors.Join(in.describeScript(ctx, script, dump.Name()), script.Close())
 }
-
-// maxManifest is the largest manifest that is read, in bytes: some 40 for each
-// of a million modules.
-const maxManifest = 64 << 20
 
 // sizer is a sink that counts the bytes of each entry.
 type sizer map[pgarchive.DumpID]int64
@@ -228,7 +224,7 @@ func (in *Inspection) readBeside(ctx context.Context, path string) (err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	data, err := os.ReadFile(filepath.Join(path, dumpfmt.ManifestFile))
+	data, err := dumpfmt.ReadBeside(path, dumpfmt.ManifestFile, dumpfmt.MaxManifest)
 	switch {
 	case err == nil:
 		if in.manifest, err = dumpfmt.ParseManifest(data); err != nil {
@@ -238,7 +234,11 @@ func (in *Inspection) readBeside(ctx context.Context, path string) (err error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	in.Filestore, err = countFiles(ctx, filepath.Join(path, dumpfmt.FilestoreDir))
+	store, err := dumpfmt.FindStore(path)
+	if err != nil || store.Path == "" {
+		return err
+	}
+	in.Filestore, err = countFiles(ctx, store.Path)
 	return err
 }
 

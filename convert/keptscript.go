@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
+	"path/filepath"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -18,7 +18,7 @@ import (
 // keptScript is the script that an archive was made of: its SQL was kept, its
 // data are the archive's.
 type keptScript struct {
-	path    string // of the SQL
+	backup  string // its folder
 	record  *dumpfmt.ScriptRecord
 	entries map[pgarchive.DumpID]*pgarchive.Entry
 	data    *render.Script // prints the data
@@ -42,7 +42,7 @@ func (k *keptScript) Pieces() iter.Seq2[render.Piece, error] {
 var errStopped = errors.New("stopped")
 
 func (k *keptScript) pieces(yield func(render.Piece, error) bool) error {
-	f, err := os.Open(k.path)
+	f, err := dumpfmt.OpenBeside(k.backup, keptPath(dumpfmt.KeptScript))
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (k *keptScript) sql(r io.Reader, n int64, yield func(render.Piece, error) b
 }
 
 func (k *keptScript) damaged(err error) error {
-	return &dumpfmt.FormatError{Path: k.path, Offset: -1, Err: err}
+	return &dumpfmt.FormatError{Path: filepath.Join(k.backup, keptPath(dumpfmt.KeptScript)), Offset: -1, Err: err}
 }
 
 // PrintData writes the data of an entry.

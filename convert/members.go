@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -78,16 +77,20 @@ func writeMembers(path string, list []keptMember) error {
 	return writeGzip(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		for _, k := range list {
-			var line any = k.name
-			if k.file != "" && k.file != k.name {
-				line = []string{k.name, k.file}
-			}
-			if err := e.Encode(line); err != nil {
+			if err := e.Encode(k.line()); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// line is what the list has of a member.
+func (k keptMember) line() any {
+	if k.file != "" && k.file != k.name {
+		return []string{k.name, k.file}
+	}
+	return k.name
 }
 
 // writeGzip writes a file that only odx reads.
@@ -104,52 +107,63 @@ func writeGzip(path string, write func(io.Writer) error) (err error) {
 	return z.Close()
 }
 
+// keptPath is where in a backup a file is that was kept of the zip.
+func keptPath(name string) string { return filepath.Join(dumpfmt.KeptDir, name) }
+
 // keptMembers reads the list of a backup.
 func keptMembers(backup string) iter.Seq2[keptMember, error] {
-	path := filepath.Join(backup, dumpfmt.KeptDir, dumpfmt.KeptMembers)
 	return func(yield func(keptMember, error) bool) {
-		if err := readMembers(path, yield); err != nil {
+		if err := readMembers(backup, yield); err != nil {
 			yield(keptMember{}, err)
 		}
 	}
 }
 
-func readMembers(path string, yield func(keptMember, error) bool) error {
-	f, err := os.Open(path)
+func readMembers(backup string, yield func(keptMember, error) bool) error {
+	f, err := dumpfmt.OpenBeside(backup, keptPath(dumpfmt.KeptMembers))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	z, err := gzip.NewReader(bufio.NewReader(f))
 	if err != nil {
-		return &dumpfmt.FormatError{Path: path, Offset: -1, Err: err}
+		return &dumpfmt.FormatError{Path: f.Name(), Offset: -1, Err: err}
 	}
-	d := json.NewDecoder(z)
-	for {
-		var raw json.RawMessage
-		err := d.Decode(&raw)
-		if err == io.EOF {
-			return nil
-		}
-		var k keptMember
-		if err == nil {
-			k, err = parseMember(raw)
-		}
+	return parseMembers(z, f.Name(), yield)
+}
+
+// maxMemberLine is the longest line of the list, in bytes: two names of up to
+// 64 KiB, of which JSON may write a byte with six.
+const maxMemberLine = 1 << 20
+
+// parseMembers reads the list, of which one line is held in memory. Path is for
+// errors.
+func parseMembers(r io.Reader, path string, yield func(keptMember, error) bool) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxMemberLine)
+	offset := int64(0) // of the line
+	for lines.Scan() {
+		k, err := parseMember(lines.Bytes())
 		if err != nil {
-			return &dumpfmt.FormatError{Path: path, Offset: d.InputOffset(), Err: err}
+			return &dumpfmt.FormatError{Path: path, Offset: offset, Err: err}
 		}
 		if !yield(k, nil) {
 			return nil
 		}
+		offset += int64(len(lines.Bytes())) + 1
 	}
+	if err := lines.Err(); err != nil {
+		return &dumpfmt.FormatError{Path: path, Offset: offset, Err: err}
+	}
+	return nil
 }
 
 // parseMember reads a line of the list. Its names lead nowhere else.
-func parseMember(raw json.RawMessage) (k keptMember, err error) {
+func parseMember(line []byte) (k keptMember, err error) {
 	var pair []string
-	if err := json.Unmarshal(raw, &k.name); err == nil {
+	if err := json.Unmarshal(line, &k.name); err == nil {
 		k.file = k.name
-	} else if err := json.Unmarshal(raw, &pair); err != nil || len(pair) != 2 {
+	} else if err := json.Unmarshal(line, &pair); err != nil || len(pair) != 2 {
 		return k, errors.New("neither a name nor a name and a file")
 	} else {
 		k.name, k.file = pair[0], pair[1]

@@ -19,7 +19,8 @@ type Report struct {
 	ScriptBytes  int64    `json:"script_bytes,omitempty"` // of dump.sql in a zip
 	Files        int64    `json:"files,omitempty"`        // of the filestore
 	FileBytes    int64    `json:"file_bytes,omitempty"`
-	Vanished     []string `json:"vanished,omitempty"` // files that were listed and then gone; not in Files
+	Vanished     []string `json:"vanished,omitempty"`      // files that were listed and then gone; not in Files
+	FilesMissing int64    `json:"files_missing,omitempty"` // that the source had when it was made
 	TargetBytes  int64    `json:"target_bytes"`
 	Compression  string   `json:"compression,omitempty"`  // of an archive's data files
 	RestrictKey  string   `json:"restrict_key,omitempty"` // of the script, read or written

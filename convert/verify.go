@@ -121,10 +121,8 @@ func (v *verifier) folder(ctx context.Context, layout dumpfmt.Layout) error {
 	store := ""
 	if beside {
 		record = v.record()
-		v.manifestFile(filepath.Join(v.Source, dumpfmt.ManifestFile))
-		if dir := filepath.Join(v.Source, dumpfmt.FilestoreDir); isFolder(dir) {
-			store = dir
-		}
+		v.manifestFile()
+		store = v.findStore()
 	}
 	index, err := v.folderIndex(store, beside, record)
 	if err != nil {
@@ -166,9 +164,22 @@ func (v *verifier) record() *dumpfmt.Record {
 	return nil
 }
 
+// findStore finds the filestore's folder; "" if there is none that a restore
+// would take.
+func (v *verifier) findStore() string {
+	store, err := dumpfmt.FindStore(v.Source)
+	switch {
+	case err != nil:
+		v.found.add(badStore, dumpfmt.FilestoreDir, place{}, reason(err))
+	case store.Link != "":
+		v.found.add(oddStore, dumpfmt.FilestoreDir, place{}, "a link to "+store.Path)
+	}
+	return store.Path
+}
+
 // manifestFile reads manifest.json.
-func (v *verifier) manifestFile(path string) {
-	data, err := readOptional(path)
+func (v *verifier) manifestFile() {
+	data, err := readOptional(v.Source, dumpfmt.ManifestFile, dumpfmt.MaxManifest)
 	if err != nil {
 		v.found.add(unreadable, dumpfmt.ManifestFile, place{}, err.Error())
 		return

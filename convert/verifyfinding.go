@@ -65,11 +65,14 @@ var (
 	unreadable   = finding{"unreadable", Damaged, "what cannot be read cannot be restored"}
 	noStore      = finding{"filestore missing", Damaged, "the backup was made with a filestore, which is gone; odx refuses the restore"}
 
+	badStore = finding{"filestore link", Damaged, "the link does not lead to a filestore of Odoo; odx refuses the restore"}
+
 	missingFile = finding{"missing file", Incomplete, "Odoo shows the attachment, and opening it fails or gives nothing"}
 
 	unusedFile  = finding{"unused file", Odd, "a restore does not use it"}
 	oddManifest = finding{"other manifest", Odd, "Odoo does not look at it; the file may be that of another backup, or was changed"}
 	oddChecksum = finding{"other checksum", Odd, "the attachment's checksum is not that of its file; Odoo takes the file"}
+	oddStore    = finding{"linked filestore", Odd, "a restore takes the files from there; a copy of the backup may have the link alone"}
 	oddName     = finding{"other name", Odd, "the file has no name that Odoo gives, so its content cannot be checked; it is restored as it is"}
 	oddKind     = finding{"no regular file", Odd, "a restore leaves it out"}
 	oddRecord   = finding{"other odx.json", Odd, "odx restores what there is"}

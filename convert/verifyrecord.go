@@ -112,15 +112,15 @@ func (d *digests) end(toc string) error {
 // keptText reads the SQL that was kept of the zip that a backup was made of.
 func (v *verifier) keptText(ctx context.Context, want *dumpfmt.ScriptRecord) error {
 	name := dumpfmt.KeptDir + "/" + dumpfmt.KeptScript
-	err := v.readKept(ctx, filepath.Join(v.Source, filepath.FromSlash(name)), want.SQL)
+	err := v.readKept(ctx, want.SQL)
 	if err != nil && ctx.Err() == nil {
 		v.found.add(oddKept, name, place{}, err.Error())
 	}
 	return ctx.Err()
 }
 
-func (v *verifier) readKept(ctx context.Context, path string, want int64) error {
-	f, err := os.Open(path)
+func (v *verifier) readKept(ctx context.Context, want int64) error {
+	f, err := dumpfmt.OpenBeside(v.Source, keptPath(dumpfmt.KeptScript))
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (v *verifier) startZip(f *os.File, z *odoozip.Reader) error {
 	}
 	v.Meter.Start(info.Size())
 	if m := z.Find(odoozip.ManifestName); m != nil {
-		data, err := z.ReadMember(m, maxManifest)
+		data, err := z.ReadMember(m, dumpfmt.MaxManifest)
 		if err == nil { // else it is found with the other members
 			v.modules.readManifest(v, data)
 		}

@@ -70,6 +70,9 @@ func (w *zipWriter) keptMember(k keptMember, there *nameSet) error {
 	info, err := root.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		w.c.note("%s is gone since the backup was made of %s", k.file, w.src.zip.Name)
+		if root == w.store {
+			w.c.report.FilesMissing++
+		}
 		return nil
 	}
 	if err != nil {
@@ -85,16 +88,19 @@ func (w *zipWriter) addKept() error {
 		return nil
 	}
 	for _, name := range []string{dumpfmt.KeptScript, dumpfmt.KeptMembers} {
-		path := filepath.Join(w.src.backup, dumpfmt.KeptDir, name)
-		info, err := os.Stat(path)
+		f, err := dumpfmt.OpenBeside(w.src.backup, keptPath(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
+		info, err := f.Stat()
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
 		h := odoozip.Header{Name: w.top() + odoozip.OdxDir + dumpfmt.KeptDir + "/" + name, Modified: info.ModTime(), Length: info.Size()}
-		if err := w.z.Add(h, func() (io.ReadCloser, error) { return os.Open(path) }); err != nil {
+		if err := w.z.Add(h, func() (io.ReadCloser, error) { return dumpfmt.OpenBeside(w.src.backup, keptPath(name)) }); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,7 @@ type zipSource struct {
 	record    []byte            // odx.json as it lies in the backup; nil if there is none
 	digests   map[string]string // SHA-256 of data files by name, as the record has them
 	filestore string            // folder; "" for none
+	files     int64             // that odx.json counts in filestore; 0 if it does not
 	modified  time.Time         // of what has no file of its own
 
 	backup string             // folder of the members that were kept; "" for none
@@ -37,7 +38,10 @@ type zipSource struct {
 func (c *conversion) openZipSource(ctx context.Context, a *pgarchive.Archive) (*zipSource, error) {
 	s := &zipSource{archive: a, modified: a.TOC.Header.Time.Clock(), filestore: c.Filestore}
 	if c.plan.Source == dumpfmt.LayoutFast || c.plan.Source == dumpfmt.LayoutClickOdoo {
-		if err := s.readBeside(c.Source); err != nil {
+		if err := c.findStore(s); err != nil {
+			return nil, err
+		}
+		if err := s.readBeside(c.Source, c.Filestore); err != nil {
 			return nil, err
 		}
 	}
@@ -60,20 +64,30 @@ func (c *conversion) printer(a *pgarchive.Archive) (*render.Script, error) {
 	return render.New(a, render.Options{NoOwner: true, NoPrivileges: c.NoPrivileges, RestrictKey: c.RestrictKey})
 }
 
-// readBeside reads what lies beside the archive.
-func (s *zipSource) readBeside(dir string) (err error) {
-	if store := filepath.Join(dir, dumpfmt.FilestoreDir); s.filestore == "" && isFolder(store) {
-		s.filestore = store
+// findStore takes the backup's own filestore if no other was named.
+func (c *conversion) findStore(s *zipSource) error {
+	if s.filestore != "" {
+		return nil
 	}
-	s.manifest, err = readOptional(filepath.Join(dir, dumpfmt.ManifestFile))
+	store, err := dumpfmt.FindStore(c.Source)
+	if store.Link != "" {
+		c.note("%s", store)
+	}
+	s.filestore = store.Path
+	return err
+}
+
+// readBeside reads what lies beside the archive. Named is a filestore that is to
+// be taken for the backup's own; "" if none is.
+func (s *zipSource) readBeside(dir, named string) (err error) {
+	s.manifest, err = readOptional(dir, dumpfmt.ManifestFile, dumpfmt.MaxManifest)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, dumpfmt.RecordFile)
-	if s.record, err = readOptional(path); err != nil || s.record == nil {
+	if s.record, err = readOptional(dir, dumpfmt.RecordFile, dumpfmt.MaxRecord); err != nil || s.record == nil {
 		return err
 	}
-	r, err := dumpfmt.ReadRecord(path)
+	r, err := dumpfmt.ParseRecord(s.record, filepath.Join(dir, dumpfmt.RecordFile))
 	if err != nil {
 		return err
 	}
@@ -82,6 +96,9 @@ func (s *zipSource) readBeside(dir string) (err error) {
 		s.digests[f.Name] = f.SHA256
 	}
 	s.backup, s.zip = dir, r.Zip
+	if r.Filestore != nil && named == "" {
+		s.files = r.Filestore.Files
+	}
 	return nil
 }
 
@@ -90,9 +107,9 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// readOptional reads a small file; nil if it is not there.
-func readOptional(path string) ([]byte, error) {
-	data, err := os.ReadFile(path)
+// readOptional reads a small file of a backup; nil if it is not there.
+func readOptional(backup, name string, limit int64) ([]byte, error) {
+	data, err := dumpfmt.ReadBeside(backup, name, limit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -117,7 +134,7 @@ func (c *conversion) useKept(ctx context.Context, s *zipSource, printed *render.
 		return nil
 	}
 	s.script = &keptScript{
-		path: filepath.Join(s.backup, dumpfmt.KeptDir, dumpfmt.KeptScript), record: s.zip.Script,
+		backup: s.backup, record: s.zip.Script,
 		entries: s.archive.TOC.ByID(), data: printed,
 	}
 	return nil

@@ -85,10 +85,24 @@ func (w *zipWriter) members() error {
 			return err
 		}
 	}
-	if w.store == nil {
-		return nil
+	if w.store != nil {
+		if err := w.addTree(w.store, ".", odoozip.FilestoreDir, nil); err != nil {
+			return err
+		}
 	}
-	return w.addTree(w.store, ".", odoozip.FilestoreDir, nil)
+	w.countMissing()
+	return nil
+}
+
+// countMissing finds that the backup has lost files since it was made.
+func (w *zipWriter) countMissing() {
+	lost := w.src.files - w.c.report.Files
+	if lost <= 0 {
+		return
+	}
+	w.c.report.FilesMissing += lost
+	w.c.note("the filestore has %d files, and odx.json says that it had %d when the backup was made: odx verify %s names those that are missed",
+		w.c.report.Files, w.src.files, w.c.Source)
 }
 
 // openFolders opens the folders that files come from, so that no link in them

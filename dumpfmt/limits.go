@@ -27,6 +27,14 @@ const (
 	// picked out of rows. Only small tables with settings are read so.
 	MaxRow = 64 << 20
 
+	// MaxRecord is the largest odx.json, in bytes: some 150 for each file of an
+	// archive.
+	MaxRecord = 512 << 20
+
+	// MaxManifest is the largest manifest.json, in bytes: some 40 for each of a
+	// million modules.
+	MaxManifest = 64 << 20
+
 	// MaxZstdWindow is the largest window of a zstd frame in bytes, which is
 	// also libzstd's and so pg_restore's limit unless told otherwise.
 	MaxZstdWindow = 1 << 27

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -108,9 +108,10 @@ func (r *Record) Encode() ([]byte, error) {
 }
 
 // ReadRecord reads an odx.json. The error matches fs.ErrNotExist when there is
-// none, ErrFormat when it is damaged, ErrUnsupported when a newer odx wrote it.
+// none, ErrFormat when it is damaged or not a file of the backup (see OpenBeside),
+// ErrUnsupported when a newer odx wrote it.
 func ReadRecord(path string) (*Record, error) {
-	data, err := os.ReadFile(path)
+	data, err := ReadBeside(filepath.Dir(path), filepath.Base(path), MaxRecord)
 	if err != nil {
 		return nil, err
 	}
@@ -135,5 +136,38 @@ func ParseRecord(data []byte, path string) (*Record, error) {
 		return nil, &FormatError{Path: path, Offset: -1, Field: "odx_format",
 			Err: errors.New("missing: not a record of odx")}
 	}
+	if field := r.negative(); field != "" {
+		return nil, &FormatError{Path: path, Offset: -1, Field: field, Err: errors.New("less than zero")}
+	}
 	return &r, nil
+}
+
+// negative names a size or a count that is less than zero, which none may be;
+// "" if there is none.
+func (r *Record) negative() string {
+	type number struct {
+		field string
+		value int64
+	}
+	all := []number{{"database.bytes", r.Database.Bytes}, {"archive.entries", int64(r.Archive.Entries)}, {"archive.bytes", r.Archive.Bytes}}
+	for _, f := range r.Archive.DataFiles {
+		all = append(all, number{"archive.files", f.Bytes})
+	}
+	if f := r.Filestore; f != nil {
+		for _, n := range []int64{f.Files, f.Bytes, f.Named, f.Missing, f.Damaged, f.Unread} {
+			all = append(all, number{"filestore", n})
+		}
+	}
+	if r.Zip != nil && r.Zip.Script != nil {
+		all = append(all, number{"zip.script", r.Zip.Script.Length}, number{"zip.script", r.Zip.Script.SQL})
+		for _, d := range r.Zip.Script.Data {
+			all = append(all, number{"zip.script.data", d.After})
+		}
+	}
+	for _, n := range all {
+		if n.value < 0 {
+			return n.field
+		}
+	}
+	return ""
 }

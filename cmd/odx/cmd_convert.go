@@ -110,7 +110,7 @@ func runConvert(ctx context.Context, o convert.Options, ui *ui) error {
 	for _, note := range report.Notes {
 		ui.warn(note)
 	}
-	return ui.report(report, false, func() { ui.convertSummary(&report) })
+	return ui.report(report, report.FilesMissing > 0, func() { ui.convertSummary(&report) })
 }
 
 // nameLeftovers names what killed runs have left in a folder. That it cannot be

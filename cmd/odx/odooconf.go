@@ -214,7 +214,7 @@ func (o iniOptions) port(path, key string) (int, error) {
 	}
 	port, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
-		return 0, fmt.Errorf("%s:%d: %s: %q is not a port number", path, o[key].line, key, text)
+		return 0, fmt.Errorf("%s:%d: %s is not a port number", path, o[key].line, key) // a damaged file may have a password there
 	}
 	return int(port), nil
 }

@@ -95,8 +95,8 @@ func TestParseOdooConf_Wrong(t *testing.T) {
 		"[options]\n= secret\n":                      "f:2: an option without a name",
 		"[options]\ndb_host = a\nDB_HOST = secret\n": "f:3: db_host is given twice, first on line 2",
 		"[options]\n[a]\n[options]\n":                "f:3: section [options] is there twice",
-		"[options]\ndb_port = x1\n":                  `f:2: db_port: "x1" is not a port number`,
-		"[options]\n\nhttp_port = 70000\n":           `f:3: http_port: "70000" is not a port number`,
+		"[options]\ndb_port = x1\n":                  "f:2: db_port is not a port number",
+		"[options]\n\nhttp_port = 70000\n":           "f:3: http_port is not a port number",
 	} {
 		_, err := parseOdooConf("f", text, environment(), "")
 		if err == nil || err.Error() != want {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"odx/dumpfmt"
 )
@@ -96,6 +97,9 @@ func ParsePlaces(data []byte) (*Places, error) {
 	if p.Format != PlacesFormat {
 		return nil, fail(fmt.Errorf("format %d of the places is %w", p.Format, dumpfmt.ErrUnsupported))
 	}
+	if p.Size < 0 || p.Length < 0 {
+		return nil, fail(errors.New("a negative size of dump.sql"))
+	}
 	seen := make(map[string]bool, len(p.Files))
 	for i := range p.Files {
 		f := &p.Files[i]
@@ -109,32 +113,43 @@ func ParsePlaces(data []byte) (*Places, error) {
 
 // check finds what cannot be in a file's place.
 func (p *Places) check(f *FilePlace, twice bool) error {
-	if err := CheckName(f.Name); err != nil || bytes.ContainsRune([]byte(f.Name), '/') {
+	if err := CheckName(f.Name); err != nil || strings.ContainsRune(f.Name, '/') {
 		return errors.Join(errors.New("not the name of a file in an archive"), err)
 	}
-	if twice {
+	kinds := 0
+	for _, is := range []bool{f.Pieces != nil, f.Text != nil, len(f.Members) > 0} {
+		if is {
+			kinds++
+		}
+	}
+	switch {
+	case twice:
 		return errors.New("named twice")
+	case f.Bytes < 0 || f.Zeros < 0:
+		return errors.New("a negative size")
+	case kinds > 1:
+		return errors.New("more than one kind of place")
 	}
-	var all []Place
-	if f.Pieces != nil {
-		all = append(all, *f.Pieces)
-	}
-	if f.Text != nil {
-		all = append(all, *f.Text)
+	if err := p.checkParts(f.texts()); err != nil {
+		return err
 	}
 	for _, m := range f.Members {
-		all = append(all, m.Place)
-		if m.Bits < 0 || m.Bits > 8*m.Size || m.Last < -1 || m.Last >= m.Bits {
+		if m.Bits < 0 || m.Bits/8 > m.Size || m.Bits > 8*m.Size || m.Last < -1 || m.Last >= m.Bits {
 			return errors.New("a member's bits are outside of its data")
 		}
 	}
-	if len(all) > 1 && len(all) != len(f.Members) {
-		return errors.New("more than one kind of place")
-	}
-	for _, place := range all {
-		if place.Offset < 0 || place.Size < 0 || place.Length < 0 || place.Offset > p.Size-place.Size || place.Length > p.Length {
+	return nil
+}
+
+// checkParts makes sure that the parts of a file are within dump.sql, each by
+// itself and all together.
+func (p *Places) checkParts(parts []Place) error {
+	size, length := p.Size, p.Length // that are left
+	for _, part := range parts {
+		if part.Offset < 0 || part.Size < 0 || part.Length < 0 || part.Offset > p.Size-part.Size || part.Size > size || part.Length > length {
 			return errors.New("a place outside of dump.sql")
 		}
+		size, length = size-part.Size, length-part.Length
 	}
 	return nil
 }

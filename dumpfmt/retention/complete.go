@@ -62,8 +62,6 @@ func folderRecord(dir string) (*dumpfmt.Record, error) {
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, errors.New("odx.json is no file")
-	case info.Size() > maxRecord:
-		return nil, fmt.Errorf("odx.json has %d bytes, more than %d", info.Size(), maxRecord)
 	}
 	return dumpfmt.ReadRecord(path)
 }
@@ -111,7 +109,7 @@ func examineZip(path string) (r *dumpfmt.Record, err error) {
 	if m == nil {
 		return nil, errors.New("no odx.json in it: it is not known when it was made")
 	}
-	data, err := z.ReadMember(m, maxRecord)
+	data, err := z.ReadMember(m, dumpfmt.MaxRecord)
 	if err != nil {
 		return nil, err
 	}

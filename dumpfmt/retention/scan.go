@@ -43,10 +43,6 @@ type Left struct {
 // maxAhead is how far in the future a backup may lie: clocks differ.
 const maxAhead = 24 * time.Hour
 
-// maxRecord is the largest odx.json that is read, in bytes: some 150 for each
-// file of an archive.
-const maxRecord = 512 << 20
-
 // Scan lists the complete backups in a folder, in no order that matters, and
 // what is left alone. Now is the time that no backup may be after. The error is
 // one of the folder itself, or the context's.

@@ -14,7 +14,7 @@ import (
 
 // said gives messages of a server: two COPYs of rows with the lengths given and
 // what stands around them.
-func said(t *testing.T, lengths []int) (wire []byte, text string) {
+func said(t testing.TB, lengths []int) (wire []byte, text string) {
 	t.Helper()
 	add := func(m pgproto3.BackendMessage) {
 		var err error

@@ -22,7 +22,7 @@ type locale struct {
 func (l locale) clause() string {
 	parts := []string{"LC_COLLATE " + literal(l.collate), "LC_CTYPE " + literal(l.ctype)}
 	if l.provider != "" {
-		parts = append(parts, "LOCALE_PROVIDER "+l.provider)
+		parts = append(parts, "LOCALE_PROVIDER "+literal(l.provider))
 	}
 	switch l.provider {
 	case "icu":

@@ -115,6 +115,9 @@ func (r *run) checkFilestore() (err error) {
 		r.Filestore = ""
 		return nil
 	}
+	if r.source.store.Link != "" {
+		r.warn("%s", r.source.store)
+	}
 	if err := r.checkOldFiles(); err != nil {
 		return err
 	}

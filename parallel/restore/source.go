@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 
@@ -26,8 +25,9 @@ type source struct {
 	script    *script            // nil if it is an archive
 	record    *dumpfmt.Record    // nil where there is no odx.json
 	manifest  *dumpfmt.Manifest
-	filestore string // folder; "" where the backup has none
-	older     string // folder of Options.FilestoreFrom's files; "" for none
+	filestore string        // folder; "" where the backup has none
+	store     dumpfmt.Store // what the backup's own folder has of it
+	older     string        // folder of Options.FilestoreFrom's files; "" for none
 
 	uses []*dumpfmt.InUse // keep backups from being removed
 }
@@ -121,7 +121,7 @@ func (s *source) readBeside() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	data, err := os.ReadFile(filepath.Join(s.path, dumpfmt.ManifestFile))
+	data, err := dumpfmt.ReadBeside(s.path, dumpfmt.ManifestFile, dumpfmt.MaxManifest)
 	switch {
 	case err == nil:
 		m, err := dumpfmt.ParseManifest(data)
@@ -136,12 +136,11 @@ func (s *source) readBeside() error {
 }
 
 func (s *source) findFilestore() error {
-	dir := filepath.Join(s.path, dumpfmt.FilestoreDir)
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
-		s.filestore = dir
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	store, err := dumpfmt.FindStore(s.path)
+	if err != nil {
 		return err
 	}
+	s.store, s.filestore = store, store.Path
 	if s.record != nil && s.record.Filestore != nil && s.filestore == "" {
 		return &dumpfmt.FormatError{Path: s.path, Offset: -1,
 			Err: fmt.Errorf("filestore/ is missing, and odx.json says that it held %d files", s.record.Filestore.Files)}
