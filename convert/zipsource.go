@@ -102,11 +102,6 @@ func (s *zipSource) readBeside(dir, named string) (err error) {
 	return nil
 }
 
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
 // readOptional reads a small file of a backup; nil if it is not there.
 func readOptional(backup, name string, limit int64) ([]byte, error) {
 	data, err := dumpfmt.ReadBeside(backup, name, limit)

@@ -122,6 +122,7 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 // runDump dumps. Shown is what people are told of the target.
 func runDump(ctx context.Context, o dump.Options, shown string, ui *ui) (done outcomes, err error) {
 	keepPrivate()
+	waitInCalls(o.Jobs)
 	o.Warn = ui.warn
 	stop := ui.show(o.Progress)
 	report, err := dump.Run(ctx, o)

@@ -44,6 +44,13 @@
 //
 // For each job: three buffers of text (1 MiB each, 4 MiB for zstd), the tables
 // of an encoder, and 12 MiB that may be held. The length of a row does not count:
-// the server sends each as one message, but these are cut anew before pgx sees
-// them.
+// the server sends each as one message, but its text goes past pgx, as it comes,
+// into the buffers.
+//
+// # Waiting
+//
+// The server sends 8 kB at a time. Connections are read in threads that let it go
+// on for a moment, not through the network poller, which would be woken by each of
+// these; TLS, whose records come one by one, is read as ever. Each of the threads
+// counts as a processor of Go's meanwhile: GOMAXPROCS should leave room for them.
 package pgcopy

@@ -3,6 +3,7 @@ package pgcopy
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -24,7 +25,10 @@ SET max_parallel_workers_per_gather = 0;`
 
 // openSession connects and imports the snapshot.
 func (w *worker) openSession(ctx context.Context) (*server.Session, error) {
-	s, err := w.Server.OpenReading(ctx, w.Database, w.Application, newMessages)
+	s, err := w.Server.OpenReading(ctx, w.Database, w.Application, func(src io.Reader) io.Reader {
+		w.messages = newMessages(src)
+		return w.messages
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +60,8 @@ func (w *worker) copyRows(ctx context.Context, s *stretch, out *textWriter) erro
 	}
 	var tag pgconn.CommandTag
 	err := w.session.Do(func(c *pgx.Conn) (err error) {
+		w.messages.text = out
+		defer func() { w.messages.text = nil }()
 		tag, err = c.PgConn().CopyTo(ctx, out, copyStatement(t, s))
 		return err
 	})

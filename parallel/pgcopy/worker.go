@@ -22,9 +22,10 @@ type batch struct {
 // worker is a connection and what compresses its text.
 type worker struct {
 	*run
-	session *server.Session
-	full    chan batch
-	free    chan []byte
+	session  *server.Session
+	messages *messages // of the session
+	full     chan batch
+	free     chan []byte
 }
 
 // work copies stretches until there are none.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -29,14 +30,16 @@ func (s Settings) Open(ctx context.Context, database, application string) (*Sess
 	return s.OpenReading(ctx, database, application, nil)
 }
 
-// OpenReading is Open for a session whose messages are read through what the
-// function makes of the connection; nil reads from the connection itself.
+// OpenReading is Open for a session with long answers, whose messages are read
+// through what the function makes of the connection. Its reads wait in a thread
+// each. With nil it is Open.
 func (s Settings) OpenReading(ctx context.Context, database, application string, through func(io.Reader) io.Reader) (*Session, error) {
 	cfg, err := s.Config(database, application)
 	if err != nil {
 		return nil, err
 	}
 	if through != nil {
+		cfg.AfterNetConnect = func(_ context.Context, _ *pgconn.Config, c net.Conn) (net.Conn, error) { return inThread(c) }
 		cfg.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend { return pgproto3.NewFrontend(through(r), w) }
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
