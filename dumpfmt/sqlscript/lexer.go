@@ -19,14 +19,14 @@ func NewLexer(text []byte, conforming bool) *Lexer {
 }
 
 // Next gives the next token, and false after the last one. Text that ends
-// within a token counts as its last token.
+// within a token has it as its last one, of kind Unended.
 func (l *Lexer) Next() (Token, bool) {
 	if len(l.rest) == 0 {
 		return Token{}, false
 	}
 	kind, n, err := cutToken(l.rest, true, l.conforming)
 	if err != nil {
-		kind, n = Symbol, len(l.rest)
+		kind, n = Unended, len(l.rest)
 	}
 	t := Token{Kind: kind, Text: l.rest[:n]}
 	l.rest = l.rest[n:]

@@ -19,6 +19,7 @@ const (
 	Constant                        // a string, of any kind of quotes, with its prefix
 	Number                          // digits
 	Symbol                          // any other byte
+	Unended                         // what begins as one of the others and does not end
 )
 
 // classes says of each byte what it can be a part of.

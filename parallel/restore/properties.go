@@ -73,6 +73,8 @@ func (p *properties) place(tokens []sqlscript.Token) (s statement, w []string, i
 	}
 	name := 0
 	switch on := slices.Index(w, "DATABASE"); {
+	case tokens[len(tokens)-1].Kind == sqlscript.Unended:
+		return s, w, nil
 	case matches(w, "ALTER", "DATABASE", "", "SET"):
 		name, into = 2, &p.settings
 	case matches(w, "ALTER", "ROLE", "", "IN", "DATABASE", "", "SET"):
