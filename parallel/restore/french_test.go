@@ -17,7 +17,7 @@ import (
 
 // newFrenchSite starts a server that speaks French, if the machine has the
 // means to compile the locale; else one that speaks as it can.
-func newFrenchSite(t *testing.T) *site {
+func newFrenchSite(t *testing.T, binDir string) *site {
 	t.Helper()
 	locales, err := os.MkdirTemp("", "odx-tmp-locales-")
 	if err != nil {
@@ -27,7 +27,7 @@ func newFrenchSite(t *testing.T) *site {
 	if err := os.Chmod(locales, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	o := pgcluster.Options{}
+	o := pgcluster.Options{BinDir: binDir}
 	out, err := exec.CommandContext(t.Context(), "localedef", "-i", "fr_FR", "-f", "UTF-8", filepath.Join(locales, "fr_FR.UTF-8")).CombinedOutput()
 	if err == nil {
 		o.Locales, o.Settings = locales, map[string]string{"lc_messages": "fr_FR.UTF-8"}
@@ -53,8 +53,10 @@ func newFrenchSite(t *testing.T) *site {
 
 // TestRun_French meets the errors that odx tells apart on a server whose
 // messages are not English.
-func TestRun_French(t *testing.T) {
-	s := newFrenchSite(t)
+func TestRun_French(t *testing.T) { onServers(t, testFrench) }
+
+func testFrench(t *testing.T, here *site) {
+	s := newFrenchSite(t, here.BinDir())
 	_, err := s.admin.Exec(t.Context(), "SELECT * FROM nothing")
 	t.Logf("the server says: %v", err)
 	s.exec(s.admin, "CREATE ROLE modest LOGIN CREATEDB; CREATE ROLE reader")
