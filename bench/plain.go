@@ -84,6 +84,7 @@ var plain = map[string]value{
 	"address": writeConst(`%(street)s\n%(street2)s\n%(city)s %(state_code)s %(zip)s\n%(country_name)s`),
 	"code":    writeConst(`if records:\n\tfor record in records:\n\t    record.action_confirm()\n`),
 	"hook":    writeConst(`https://hooks.example.com/odoo`),
+	"stage":   func(c *cell, b []byte) []byte { return append(b, stages[c.skewed(int64(len(stages)))]...) },
 	"busmsg": func(c *cell, b []byte) []byte {
 		b = append(b, `{"type": "mail.record/insert", "payload": {"id": `...)
 		return append(appendInt(b, c.n(90_000)), `, "is_read": true}}`...)
@@ -101,7 +102,11 @@ var plain = map[string]value{
 
 var (
 	currencies = strings.Fields("EUR USD GBP CHF JPY CAD AUD")
-	logins     = strings.Fields("__system__ admin default public portaltemplate demo portal")
+	// What tracked fields change from and to, most often.
+	stages = []string{
+		"Draft", "Posted", "Done", "Sales Order", "Ready", "Quotation", "In Progress", "Waiting", "New", "Qualified", "Normal", "Cancelled",
+	}
+	logins = strings.Fields("__system__ admin default public portaltemplate demo portal")
 )
 
 // arch writes a view, as the inside of a JSON string.

@@ -66,6 +66,8 @@ func (plan Plan) entries() []entry {
 			case plan.Short && !p.Short, len(plan.Only) > 0 && !slices.ContainsFunc(plan.Only, p.has):
 			case !p.Parallel:
 				all = append(all, entry{p, 0, round})
+			case p.Aside:
+				all = append(all, entry{p, runtime.NumCPU(), round})
 			default:
 				for _, n := range plan.Jobs {
 					all = append(all, entry{p, n, round})

@@ -30,6 +30,7 @@ type Peer struct {
 	Parallel bool   // it takes {jobs}; the others run once, whatever the jobs
 	Odx      bool   // it is odx's; the first one of a job is what others are compared with
 	Short    bool   // takes part in a short run
+	Aside    bool   // it explains another's figures: one number of jobs is enough
 	Compress string // what pg_dump must have been built with: lz4 or zstd
 }
 
@@ -128,7 +129,7 @@ func restorePeers() []Peer {
 	return []Peer{
 		{Job: JobRestore, Name: "odx restore", Odx: true, Short: true, Parallel: true, Steps: []Step{odxRestore("{in:fast}")}},
 		{Job: JobRestore, Name: "odx restore, Odoo's zip", Odx: true, Short: true, Parallel: true, Steps: []Step{odxRestore("{in:zip}")}},
-		{Job: JobRestore, Name: "odx restore, Odoo's zip, --analyze=false", Odx: true, Parallel: true, Steps: []Step{odxRestore("{in:zip}", "--analyze=false")}},
+		{Job: JobRestore, Name: "odx restore, Odoo's zip, --analyze=false", Odx: true, Parallel: true, Aside: true, Steps: []Step{odxRestore("{in:zip}", "--analyze=false")}},
 		{Job: JobRestore, Name: "odx restore, odx's zip", Odx: true, Parallel: true, Steps: []Step{odxRestore("{in:odxzip}")}},
 		{Job: JobRestore, Name: "Odoo (zip)", Short: true, Steps: []Step{
 			createDatabase(), step("psql", "-q", "-d", "{new}", "-c", "CREATE EXTENSION IF NOT EXISTS pg_trgm"),
@@ -138,10 +139,10 @@ func restorePeers() []Peer {
 			step("cp", "-a", "{in:click}/filestore", "{out}")}},
 		{Job: JobRestore, Name: "pg_restore -jN, cp -a", Short: true, Parallel: true, Steps: []Step{createDatabase(), load(), files}},
 		// What odx sets for its sessions where there is memory enough.
-		{Job: JobRestore, Name: "pg_restore -jN with odx's settings, cp -a", Parallel: true, Steps: []Step{createDatabase(), loadInto("dbname={new} " +
+		{Job: JobRestore, Name: "pg_restore -jN with odx's settings, cp -a", Parallel: true, Aside: true, Steps: []Step{createDatabase(), loadInto("dbname={new} " +
 			"options='-c maintenance_work_mem=2GB -c synchronous_commit=off -c max_parallel_maintenance_workers=0'"), files}},
 		// Indexes wait for all data, as they do when a zip is restored.
-		{Job: JobRestore, Name: "pg_restore -jN by sections, cp -a", Parallel: true, Steps: []Step{
+		{Job: JobRestore, Name: "pg_restore -jN by sections, cp -a", Parallel: true, Aside: true, Steps: []Step{
 			createDatabase(), load("--section=pre-data"), load("--section=data"), load("--section=post-data"), files}},
 		{Job: JobRestore, Name: "pg_restore -jN, cp -a, vacuumdb -Z", Parallel: true, Steps: []Step{
 			createDatabase(), load(), files, step("vacuumdb", "-q", "--analyze-only", "-j", "{jobs}", "{new}")}},

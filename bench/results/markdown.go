@@ -35,12 +35,12 @@ func (f *File) writeSetting(b *bytes.Buffer) {
 	for _, name := range slices.Sorted(maps.Keys(f.Setting.Versions)) {
 		fmt.Fprintf(b, "- %s: %s\n", name, f.Setting.Versions[name])
 	}
-	fmt.Fprint(b, "\n| data | seed | tables | foreign keys | indexes and keys | rows | COPY text | on the server | files | their size | made at |\n"+
+	fmt.Fprint(b, "\n| data | seed | tables | foreign keys | indexes and keys | rows | COPY text | on the server | files | their size | made at, text and database |\n"+
 		"|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, d := range f.Data {
 		g := d.Generated
-		fmt.Fprintf(b, "| %s | %d | %d | %d | %d | %d | %s | %s | %d | %s | %.0f MB/s |\n", d.Name, d.Seed, g.Tables, g.ForeignKeys,
-			g.Indexes+g.Keys, g.Rows, size(g.CopyBytes), size(d.Database), g.Files, size(g.FileBytes), d.MBPerSec)
+		fmt.Fprintf(b, "| %s | %d | %d | %d | %d | %d | %s | %s | %d | %s | %.0f and %.0f MB/s |\n", d.Name, d.Seed, g.Tables, g.ForeignKeys,
+			g.Indexes+g.Keys, g.Rows, size(g.CopyBytes), size(d.Database), g.Files, size(g.FileBytes), d.MBPerSec, d.MBPerSec*float64(d.Database)/float64(g.CopyBytes))
 	}
 }
 
