@@ -55,6 +55,9 @@
 // dump.sql: only the first 32 KiB or so and the end of a table's rows are
 // compressed.
 //
+// A dump that goes from the server into a zip is one of these, too: its archive
+// has no data files, and what would be in them comes as it is read ([LiveScript]).
+//
 // # Work and memory
 //
 //	printed   one reader decodes, one file is written

@@ -2,6 +2,7 @@ package contest
 
 import (
 	_ "embed"
+	"slices"
 	"strings"
 )
 
@@ -104,6 +105,9 @@ func Peers() []Peer {
 func dumpPeers() []Peer {
 	return []Peer{
 		{Job: JobDump, Name: "odx dump", Odx: true, Short: true, Parallel: true, Steps: []Step{odxDump("{out}")}},
+		// What the limit of COPY and deflate is a limit of.
+		{Job: JobDump, Name: "odx dump --no-filestore", Odx: true, Parallel: true, Aside: true, Steps: []Step{
+			odx("dump", "{db}", "{out}", "--no-filestore", "--jobs", "{jobs}", "--pg-bin", "{bin}")}},
 		{Job: JobDump, Name: "odx dump -Zzstd:1", Odx: true, Parallel: true, Compress: "zstd", Steps: []Step{odxDump("{out}", "-Zzstd:1")}},
 		{Job: JobDump, Name: "odx dump -Znone", Odx: true, Parallel: true, Steps: []Step{odxDump("{out}", "-Znone")}},
 		{Job: JobDump, Name: "odx dump to a zip", Odx: true, Short: true, Parallel: true, Steps: []Step{odxDump("{out}.zip")}},
@@ -126,14 +130,16 @@ func restorePeers() []Peer {
 		return step("pg_restore", append(args, "{in:folder}/dump")...)
 	}
 	load := func(options ...string) Step { return loadInto("{new}", options...) }
+	odoo := []Step{createDatabase(), step("psql", "-q", "-d", "{new}", "-c", "CREATE EXTENSION IF NOT EXISTS pg_trgm"),
+		step("python3", "-c", odooScript, "restore", "{bin}/psql", "{new}", "{in:zip}", "{out}")}
 	return []Peer{
 		{Job: JobRestore, Name: "odx restore", Odx: true, Short: true, Parallel: true, Steps: []Step{odxRestore("{in:fast}")}},
 		{Job: JobRestore, Name: "odx restore, Odoo's zip", Odx: true, Short: true, Parallel: true, Steps: []Step{odxRestore("{in:zip}")}},
 		{Job: JobRestore, Name: "odx restore, Odoo's zip, --analyze=false", Odx: true, Parallel: true, Aside: true, Steps: []Step{odxRestore("{in:zip}", "--analyze=false")}},
 		{Job: JobRestore, Name: "odx restore, odx's zip", Odx: true, Parallel: true, Steps: []Step{odxRestore("{in:odxzip}")}},
-		{Job: JobRestore, Name: "Odoo (zip)", Short: true, Steps: []Step{
-			createDatabase(), step("psql", "-q", "-d", "{new}", "-c", "CREATE EXTENSION IF NOT EXISTS pg_trgm"),
-			step("python3", "-c", odooScript, "restore", "{bin}/psql", "{new}", "{in:zip}", "{out}")}},
+		{Job: JobRestore, Name: "Odoo (zip)", Short: true, Steps: odoo},
+		// With the statistics that odx gathers.
+		{Job: JobRestore, Name: "Odoo (zip), vacuumdb -Z", Steps: append(slices.Clip(odoo), step("vacuumdb", "-q", "--analyze-only", "{new}"))},
 		{Job: JobRestore, Name: "click-odoo folder (pg_restore)", Steps: []Step{
 			createDatabase(), step("pg_restore", "--no-owner", "-d", "{new}", "{in:click}/db.dump"),
 			step("cp", "-a", "{in:click}/filestore", "{out}")}},

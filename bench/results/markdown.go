@@ -136,7 +136,8 @@ func (f *File) bound(g Figure) (contest.Bound, bool) {
 		}
 		switch g.Job {
 		case contest.JobDump:
-			return l.Dump(g.Jobs, cores), true
+			isGzip := !strings.Contains(g.Peer, " -Z") // what the limit is of
+			return l.Dump(g.Jobs, cores), isGzip
 		case contest.JobRestore:
 			return contest.Bound{Seconds: g.Median.ServerCPU / float64(min(max(g.Jobs, 1), cores)), By: "the server's own CPU on all cores"}, true
 		case contest.JobToZip:

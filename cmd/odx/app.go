@@ -33,14 +33,15 @@ func newApp(ui *ui) *cli.App {
 		Description: "odx dumps an Odoo database with pg_dump on several connections while it copies the\n" +
 			"filestore, as one point in time, and restores both in parallel with Odoo's own\nrestore semantics. It converts dumps from one layout to another without a server.\n\n" + exitCodes,
 		Version:              odxVersion(),
-		HideVersion:          true,
+		HideVersion:          true, // the library's flag prints in a form of its own
+		Flags:                []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version of odx, as odx version does"}},
 		Writer:               ui.stdout,
 		ErrWriter:            ui.stderr,
 		EnableBashCompletion: true,
 		Suggest:              false,
 		ExitErrHandler:       func(*cli.Context, error) {}, // the library would call os.Exit
 		OnUsageError:         usageError,
-		Action:               rootAction,
+		Action:               ui.rootAction,
 		Commands: []*cli.Command{
 			newDumpCommand(ui), newRestoreCommand(ui), newConvertCommand(ui), newInspectCommand(ui), newVerifyCommand(ui),
 			newDoctorCommand(ui), newPruneCommand(ui), newCleanCommand(ui),
@@ -62,14 +63,14 @@ func usagef(format string, args ...any) error { return errUsage{fmt.Sprintf(form
 
 func usageError(_ *cli.Context, err error, _ bool) error { return errUsage{err.Error()} }
 
-func rootAction(c *cli.Context) error {
-	if c.Args().Present() {
+func (u *ui) rootAction(c *cli.Context) error {
+	switch {
+	case c.Args().Present():
 		return usagef("unknown command %q", c.Args().First())
-	}
-	if c.NumFlags() == 0 {
-		if err := cli.ShowAppHelp(c); err != nil {
-			return err
-		}
+	case c.Bool("version"):
+		return u.printVersion()
+	case c.NumFlags() == 0:
+		return cli.ShowAppHelp(c)
 	}
 	return nil
 }

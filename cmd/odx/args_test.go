@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -26,6 +28,19 @@ func TestReorder(t *testing.T) {
 		if got := reorder(app, tc.in); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: reorder(%q) = %q, want %q", tc.name, tc.in, got, tc.want)
 		}
+	}
+}
+
+// TestVersion asks for the version in both ways.
+func TestVersion(t *testing.T) {
+	var said [2]bytes.Buffer
+	for i, arg := range []string{"version", "--version"} {
+		if err := newApp(&ui{stdout: &said[i], stderr: io.Discard}).Run([]string{"odx", arg}); err != nil {
+			t.Errorf("odx %s: %v", arg, err)
+		}
+	}
+	if got := said[1].String(); !strings.HasPrefix(got, "odx ") || got != said[0].String() {
+		t.Errorf("%q and %q", said[0].String(), got)
 	}
 }
 

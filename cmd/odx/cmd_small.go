@@ -17,10 +17,14 @@ func newVersionCommand(ui *ui) *cli.Command {
 				return ui.printJSON(map[string]string{"odx": odxVersion(), "go": runtime.Version(),
 					"os": runtime.GOOS, "arch": runtime.GOARCH})
 			}
-			_, err := fmt.Fprintf(ui.stdout, "odx %s (%s, %s/%s)\n", odxVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return ui.printVersion()
 		},
 	}
+}
+
+func (u *ui) printVersion() error {
+	_, err := fmt.Fprintf(u.stdout, "odx %s (%s, %s/%s)\n", odxVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }
 
 // The scripts ask odx itself for what can stand at the cursor.
