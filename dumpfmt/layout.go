@@ -84,11 +84,11 @@ func detectDir(path string) (Layout, error) {
 	click := has(ClickOdooDump)
 	switch {
 	case fast && !archive && !click:
-		return LayoutFast, nil
+		return LayoutFast, refuseLinkOut(path, ArchiveDir)
 	case archive && !fast && !click:
 		return LayoutArchive, nil
 	case click && !fast && !archive:
-		return LayoutClickOdoo, nil
+		return LayoutClickOdoo, refuseLinkOut(path, ClickOdooDump)
 	case fast || archive || click:
 		return LayoutUnknown, &FormatError{Path: path, Offset: -1,
 			Err: fmt.Errorf("more than one dump in one folder (of dump/toc.dat, toc.dat, %s): name the one that is meant", ClickOdooDump)}
@@ -98,6 +98,17 @@ func detectDir(path string) (Layout, error) {
 	}
 	return LayoutUnknown, &FormatError{Path: path, Offset: -1,
 		Err: fmt.Errorf("no dump in this folder: neither dump/toc.dat, toc.dat nor %s", ClickOdooDump)}
+}
+
+// refuseLinkOut refuses an archive that is a link to another place: a stranger's
+// could lead to somebody else's backup.
+func refuseLinkOut(backup, name string) error {
+	path := filepath.Join(backup, name)
+	if !isLink(path) || isInside(backup, name) {
+		return nil
+	}
+	return &FormatError{Path: path, Offset: -1,
+		Err: errors.New("a link that leads out of the backup, and is not followed; if it is yours, name what it leads to instead")}
 }
 
 func detectFile(path string) (Layout, error) {

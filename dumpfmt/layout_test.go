@@ -66,3 +66,33 @@ func TestDetect_File(t *testing.T) {
 		t.Errorf("nothing there: %v", err)
 	}
 }
+
+// TestDetect_LinkOut has archives that are links: within the backup, and out of it.
+func TestDetect_LinkOut(t *testing.T) {
+	elsewhere := t.TempDir()
+	for _, tt := range []struct {
+		name, to string
+		want     Layout
+		refused  bool
+	}{
+		{ArchiveDir, "inner", LayoutFast, false},
+		{ArchiveDir, filepath.Join(elsewhere, "inner"), LayoutFast, true},
+		{ClickOdooDump, "inner/toc.dat", LayoutClickOdoo, false},
+		{ClickOdooDump, filepath.Join(elsewhere, "inner", "toc.dat"), LayoutClickOdoo, true},
+	} {
+		backup := t.TempDir()
+		for _, dir := range []string{backup, elsewhere} {
+			inner := filepath.Join(dir, "inner")
+			if err := errors.Join(os.MkdirAll(inner, 0o700), os.WriteFile(filepath.Join(inner, "toc.dat"), []byte("PGDMP"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Symlink(tt.to, filepath.Join(backup, tt.name)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Detect(backup)
+		if got != tt.want || errors.Is(err, ErrFormat) != tt.refused || !tt.refused && err != nil {
+			t.Errorf("%s -> %s: %s, %v", tt.name, tt.to, got, err)
+		}
+	}
+}
