@@ -123,15 +123,15 @@ bench: bin/odxbench ## measure odx beside its peers on little data; results in .
 
 # Takes up an earlier run that was ended, with the same odx and sizes:
 # BENCHFLAGS='--for 10m' ends it after that time. docs/ is written at the end.
-BENCH_SIZES ?= 250 500 1000
-BENCH_ROUNDS ?= 3
+BENCH_SIZES ?= 60 120 240
+BENCH_ROUNDS ?= 2
 BENCH_FULL = .cache/bench-full
 
 .PHONY: bench-full
-bench-full: bin/odxbench ## the same at three sizes with all peers and profiles, an hour or two; writes docs/benchmarks.md
+bench-full: bin/odxbench ## the same at three sizes with all peers and profiles, an hour and more; writes docs/benchmarks.md
 	@.ci/setup bench
 	$(ODXBENCH) --out $(BENCH_FULL) $(addprefix --size ,$(BENCH_SIZES)) --rounds $(BENCH_ROUNDS) $(BENCHFLAGS)
-	$(ODXBENCH) --out $(BENCH_FULL) --profile one-table --profile many-files --size 100 --jobs 2 --rounds 2 --short $(BENCHFLAGS)
+	$(ODXBENCH) --out $(BENCH_FULL) --profile one-table --profile many-files --size $(firstword $(BENCH_SIZES)) --jobs 2 --rounds $(BENCH_ROUNDS) --short $(BENCHFLAGS)
 	mkdir -p docs/bench
 	cp $(BENCH_FULL)/results.json docs/bench
 	bin/odxbench report --page docs/benchmarks.md docs/bench

@@ -155,7 +155,8 @@ func barPanel(title string, figures []Figure) *plot.Plot {
 	return p
 }
 
-// lines draws time against size, one panel for each job.
+// lines draws time against size, one panel for each job, for the peers that matter
+// most: more lines than that cannot be told apart.
 func (f *File) lines() []*plot.Plot {
 	var panels []*plot.Plot
 	for _, job := range contest.Jobs() {
@@ -173,7 +174,7 @@ func (f *File) linePanel(job string) *plot.Plot {
 	p.X.Min, p.Y.Min = 0, 0
 	drawn := 0
 	for _, s := range f.Series() {
-		if s.Job != job || len(s.Points) < 2 || (s.Jobs != 0 && s.Jobs != f.mainJobs(s.Points[0].Data)) {
+		if s.Job != job || len(s.Points) < 2 || !isShort(s.Job, s.Peer) || (s.Jobs != 0 && s.Jobs != f.mainJobs(s.Points[0].Data)) {
 			continue
 		}
 		var xy plotter.XYs
@@ -203,6 +204,11 @@ func (f *File) linePanel(job string) *plot.Plot {
 	}
 	p.Y.Max *= 1.5 // room for the legend
 	return p
+}
+
+// isShort tells whether a peer takes part in short runs.
+func isShort(job, name string) bool {
+	return slices.ContainsFunc(contest.Peers(), func(p contest.Peer) bool { return p.Short && p.Job == job && p.Name == name })
 }
 
 // save writes a picture in one step.
