@@ -110,7 +110,14 @@ func runConvert(ctx context.Context, o convert.Options, ui *ui) error {
 	for _, note := range report.Notes {
 		ui.warn(note)
 	}
-	return ui.report(report, report.FilesMissing > 0, func() { ui.convertSummary(&report) })
+	losses := report.FilesMissing > 0
+	if err := ui.report(report, losses, func() { ui.convertSummary(&report) }); err != nil {
+		return err
+	}
+	if losses {
+		return errLosses
+	}
+	return nil
 }
 
 // nameLeftovers names what killed runs have left in a folder. That it cannot be

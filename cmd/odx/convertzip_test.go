@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"odx/bench"
+	"odx/dumpfmt"
 	"odx/parallel/pgcluster"
 )
 
@@ -155,4 +156,24 @@ func TestConvert_NamesLeftovers(t *testing.T) {
 	runWithoutServer(t, "convert", filepath.Join(archives, "pg15", "cellar"), filepath.Join(dir, "x.zip")).
 		want(t, exitOK, "left over", left, "odx clean "+dir)
 	wantOnly(t, dir, "x.zip", filepath.Base(left))
+}
+
+// TestConvert_FilesMissing converts a backup that has lost a file since it was made.
+func TestConvert_FilesMissing(t *testing.T) {
+	dir := t.TempDir()
+	backup := filepath.Join(dir, "backup")
+	if err := errors.Join(os.CopyFS(filepath.Join(backup, dumpfmt.ArchiveDir), os.DirFS(filepath.Join(archives, "pg15/cellar"))),
+		os.MkdirAll(filepath.Join(backup, dumpfmt.FilestoreDir, "ab"), 0o700),
+		os.WriteFile(filepath.Join(backup, dumpfmt.RecordFile), []byte(`{"odx_format": 1, "filestore": {"files": 1}}`), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"", "--json"} {
+		target := filepath.Join(dir, "x"+format+".zip")
+		r := runWithoutServer(t, strings.Fields("convert "+format+" "+backup+" "+target)...)
+		r.want(t, exitLosses, "odx.json says that it had 1")
+		if format != "" && !strings.Contains(r.stdout, `"exit_code": 3`) {
+			t.Errorf("stdout: %s", r.stdout)
+		}
+		readAll(t, target)
+	}
 }
