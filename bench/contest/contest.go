@@ -67,7 +67,7 @@ func (plan Plan) entries() []entry {
 			case !p.Parallel:
 				all = append(all, entry{p, 0, round})
 			case p.Aside:
-				all = append(all, entry{p, runtime.NumCPU(), round})
+				all = append(all, entry{p, plan.mainJobs(), round})
 			default:
 				for _, n := range plan.Jobs {
 					all = append(all, entry{p, n, round})
@@ -76,6 +76,19 @@ func (plan Plan) entries() []entry {
 		}
 	}
 	return all
+}
+
+// mainJobs is the number of jobs at which peers are compared: the most of the plan
+// that there are cores for, else the least.
+func (plan Plan) mainJobs() int {
+	jobs := slices.Sorted(slices.Values(plan.Jobs))
+	best := jobs[0]
+	for _, n := range jobs {
+		if n <= runtime.NumCPU() {
+			best = n
+		}
+	}
+	return best
 }
 
 // Unknown returns the first text of Only that no peer has, "" if there is none.

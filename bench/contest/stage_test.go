@@ -183,6 +183,11 @@ func TestPlan(t *testing.T) {
 	if len(entries) != 2*perRound || entries[0].round != 0 || entries[perRound-1].round != 0 || entries[perRound].round != 1 {
 		t.Errorf("%d entries, want %d, the second round after the first", len(entries), 2*perRound)
 	}
+	for _, e := range entries {
+		if e.peer.Parallel && !slices.Contains(plan.Jobs, e.jobs) {
+			t.Errorf("%s with %d jobs, which nobody asked for", e.peer, e.jobs)
+		}
+	}
 	plan.Short = true
 	short := len(plan.entries())
 	if short == 0 || short >= len(entries) {
