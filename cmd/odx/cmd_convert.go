@@ -110,14 +110,7 @@ func runConvert(ctx context.Context, o convert.Options, ui *ui) error {
 	for _, note := range report.Notes {
 		ui.warn(note)
 	}
-	losses := report.FilesMissing > 0
-	if err := ui.report(report, losses, func() { ui.convertSummary(&report) }); err != nil {
-		return err
-	}
-	if losses {
-		return errLosses
-	}
-	return nil
+	return ui.report(report, report.FilesMissing > 0, func() { ui.convertSummary(&report) })
 }
 
 // nameLeftovers names what killed runs have left in a folder. That it cannot be

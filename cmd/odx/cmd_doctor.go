@@ -79,7 +79,7 @@ func (u *ui) diagnosis(findings []doctor.Finding) error {
 		err = errBlocked
 	}
 	report := append([]doctor.Finding{}, findings...)
-	return errors.Join(u.reportAs(report, err, func() { u.listFindings(findings) }), err)
+	return u.reportAs(report, err, func() { u.listFindings(findings) })
 }
 
 func (u *ui) listFindings(findings []doctor.Finding) {

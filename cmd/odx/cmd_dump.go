@@ -136,14 +136,9 @@ func runDump(ctx context.Context, o dump.Options, shown string, ui *ui) (done ou
 		done.bytes += f.Bytes
 		done.missing = f.Missing + f.Damaged + f.Unread
 	}
-	if err := ui.report(report, report.Losses(), func() { ui.dumpSummary(report) }); err != nil {
-		return done, err
-	}
-	if o.ForUpgrade {
+	err = ui.report(report, report.Losses(), func() { ui.dumpSummary(report) })
+	if err == nil && o.ForUpgrade { // which has no files to lose
 		ui.nextForUpgrade(report.Target, o.Database)
 	}
-	if report.Losses() {
-		return done, errLosses
-	}
-	return done, nil
+	return done, err
 }

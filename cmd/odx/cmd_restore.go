@@ -143,11 +143,5 @@ func runRestore(ctx context.Context, o restore.Options, ui *ui) error {
 		return err
 	}
 	ui.keptOld(report.Replaced)
-	if err := ui.report(report, report.Losses(), func() { ui.restoreSummary(report) }); err != nil {
-		return err
-	}
-	if report.Losses() {
-		return errLosses
-	}
-	return nil
+	return ui.report(report, report.Losses(), func() { ui.restoreSummary(report) })
 }

@@ -79,11 +79,7 @@ func runVerify(ctx context.Context, o convert.VerifyOptions, ui *ui) error {
 	if err != nil {
 		return err
 	}
-	verdict := verdictOf(v)
-	if err := ui.reportAs(v, verdict, func() { ui.verifySummary(v) }); err != nil {
-		return err
-	}
-	return verdict
+	return ui.reportAs(v, verdictOf(v), func() { ui.verifySummary(v) })
 }
 
 // verifyFiles reads all of the backup.
@@ -114,10 +110,7 @@ func runCompare(ctx context.Context, o convert.CompareOptions, ui *ui) error {
 	if !r.Same {
 		ending = errDiffer
 	}
-	if err := ui.reportAs(r, ending, func() { ui.compareSummary(r) }); err != nil {
-		return err
-	}
-	return ending
+	return ui.reportAs(r, ending, func() { ui.compareSummary(r) })
 }
 
 // compareSummary names the differences, also with --quiet.

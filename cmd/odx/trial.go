@@ -56,10 +56,7 @@ func runTrial(c *cli.Context, v convert.VerifyOptions, ui *ui) (err error) {
 			verdict = errDamaged
 		}
 	}
-	if err := ui.reportAs(report, verdict, func() { ui.trialSummary(report.Restored) }); err != nil {
-		return err
-	}
-	return verdict
+	return ui.reportAs(report, verdict, func() { ui.trialSummary(report.Restored) })
 }
 
 // trialSummary tells what became of the restored database; r is nil if there is

@@ -89,7 +89,8 @@ type outcome struct {
 	Report   any    `json:"report,omitempty"`
 }
 
-// report shows what a finished command did, as JSON or in words.
+// report shows what a finished command did, as JSON or in words. It gives
+// errLosses if there are any.
 func (u *ui) report(report any, losses bool, words func()) error {
 	if losses {
 		return u.reportAs(report, errLosses, words)
@@ -98,13 +99,13 @@ func (u *ui) report(report any, losses bool, words func()) error {
 }
 
 // reportAs is report of a command that ends with one of the errors that exit
-// knows to be reported, or with none.
+// knows to be reported, or with none, and gives that error.
 func (u *ui) reportAs(report any, ending error, words func()) error {
 	if !u.json {
 		if !u.quiet || ending != nil {
 			words()
 		}
-		return nil
+		return ending
 	}
 	o := outcome{Status: "ok", Odx: usageOfSelf(), Report: report}
 	for status, err := range reported {
@@ -112,7 +113,10 @@ func (u *ui) reportAs(report any, ending error, words func()) error {
 			o.Status, o.ExitCode = status, exitCode(context.Background(), err)
 		}
 	}
-	return u.printJSON(o)
+	if err := u.printJSON(o); err != nil {
+		return err
+	}
+	return ending
 }
 
 // reported are the errors whose report was printed, by the status in it.
