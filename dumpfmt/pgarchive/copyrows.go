@@ -60,7 +60,7 @@ func CopyColumns(stmt string) ([]string, error) {
 func cutIdentifier(s string) (name, rest string, err error) {
 	quoted, ok := strings.CutPrefix(s, `"`)
 	if !ok {
-		end := strings.IndexAny(s, ` .,()"`)
+		end := strings.IndexAny(s, ` .,;()"`)
 		if end < 0 {
 			end = len(s)
 		}

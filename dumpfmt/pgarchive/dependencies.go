@@ -20,6 +20,7 @@ import "strings"
 //     IDENTITY. Indexes of a table are made together, but each of these
 //     statements waits for the other's index: a deadlock. One waits for the
 //     other.
+//   - Indexes attached to those of partitioned tables; see indexTrees.
 //   - An ACL with what another role than the owner granted. It is granted in
 //     that role's name, which has to be allowed to use the schema: it waits for
 //     the schema's ACL.
@@ -40,6 +41,7 @@ func SafeForParallel(t *TOC) int {
 	s := &safety{
 		toc:       t,
 		families:  findFamilies(t),
+		indexes:   findIndexTrees(t),
 		at:        make(map[DumpID]int, len(t.Entries)),
 		loads:     make(map[DumpID]DumpID),
 		altering:  make(map[string]DumpID),
@@ -61,6 +63,7 @@ func SafeForParallel(t *TOC) int {
 type safety struct {
 	toc      *TOC
 	families *families
+	indexes  *indexTrees
 
 	at        map[DumpID]int    // index of an entry
 	data      []DumpID          // the TABLE DATA entries
@@ -78,6 +81,8 @@ func (s *safety) wait(e *Entry) {
 		s.waitACL(e)
 	case "INDEX":
 		e.waitFor(s.altering[alteredTable(e.Defn.String)])
+	case "INDEX ATTACH":
+		s.indexes.wait(e)
 	case "STATISTICS DATA":
 		s.waitStatistics(e)
 	}
@@ -194,12 +199,9 @@ func alteredTable(defn string) string {
 			break
 		}
 		rest = strings.TrimPrefix(rest, "ONLY ")
-		_, after, err := cutIdentifier(rest)
-		if name, isQualified := strings.CutPrefix(after, "."); err == nil && isQualified {
-			_, after, err = cutIdentifier(name)
-		}
+		table, after, err := cutName(rest)
 		if err == nil && (strings.HasPrefix(after, " CLUSTER ON ") || strings.HasPrefix(after, " REPLICA IDENTITY ")) {
-			return rest[:len(rest)-len(after)]
+			return table
 		}
 	}
 	return ""

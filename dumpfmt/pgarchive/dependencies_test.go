@@ -17,6 +17,10 @@ func TestSafeForParallel(t *testing.T) {
 		if added := SafeForParallel(a.TOC); added < 6 {
 			t.Errorf("%s: %d dependencies added", v, added)
 		}
+		low, middle := entryOf(t, a, "INDEX ATTACH", "by_list_b1_pkey"), entryOf(t, a, "INDEX ATTACH", "by_list_b_pkey")
+		if !slices.Contains(middle.Dependencies, low.ID) {
+			t.Errorf("%s: %d does not wait for %d", v, middle.ID, low.ID)
+		}
 		trigger := entryOf(t, a, "TRIGGER", "by_range parted")
 		var want []DumpID
 		for _, table := range []string{"by_range_2019", "by_range_2020", "by_range_rest"} {
@@ -100,6 +104,9 @@ func TestSafeForParallel_Shapes(t *testing.T) {
 		granted   = "GRANT SELECT ON TABLE \"od d\".t TO a;\nSET SESSION AUTHORIZATION a;\nGRANT SELECT ON TABLE \"od d\".t TO b;\n"
 	)
 	root := viaRootComment + "public.p"
+	joined := func(id DumpID, parent, child string) Entry {
+		return sql(id, "INDEX ATTACH", child, "ALTER INDEX "+parent+" ATTACH PARTITION "+child+";\n", 9)
+	}
 	tests := []struct {
 		name    string
 		entries []Entry
@@ -132,6 +139,11 @@ func TestSafeForParallel_Shapes(t *testing.T) {
 			sql(3, "INDEX", "b", strings.ReplaceAll(identity, "od d", "d"), 4)}, []DumpID{4}},
 		{"an index that does not alter", []Entry{table(1, ""), sql(2, "INDEX", "a", clustered, 1),
 			sql(3, "INDEX", "b", "CREATE INDEX b ON \"od d\".t USING btree (b);\n\nALTER INDEX \"od d\".b ALTER COLUMN 1 SET STATISTICS 5;\n", 1)}, []DumpID{1}},
+		{"attached index of the same tree", []Entry{joined(1, "s.top", `s."b;"`), joined(2, "s.top", "s.c"), joined(3, `s."b;"`, "s.d")}, []DumpID{9, 2}},
+		{"attached before its own", []Entry{joined(1, "s.b", "s.c"), joined(2, "s.top", "s.b"), joined(3, "s.top", "s.d")}, []DumpID{9, 2}},
+		{"attached index of another tree", []Entry{joined(1, "s.top", "s.b"), joined(2, "r.top", "r.b")}, []DumpID{9}},
+		{"indexes in a circle", []Entry{joined(1, "s.a", "s.b"), joined(2, "s.b", "s.a")}, []DumpID{9}},
+		{"no name of an index", []Entry{joined(1, "s.a", "s.b"), joined(2, "s.a", "")}, []DumpID{9}},
 		{"another grantor", []Entry{table(1, ""), sql(2, "ACL", `SCHEMA "od d"`, "GRANT USAGE ON SCHEMA \"od d\" TO a;\n", 9),
 			sql(3, "ACL", "TABLE t", granted, 1)}, []DumpID{1, 2}},
 		{"another grantor, schema without quotes", []Entry{table(1, ""), sql(2, "ACL", "SCHEMA d", "GRANT USAGE ON SCHEMA d TO a;\n", 9),

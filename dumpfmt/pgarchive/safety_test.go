@@ -25,6 +25,8 @@ type hazard struct {
 	provoke       func(t *testing.T, a *Archive)
 	ask           string
 	unsafe, right string // answers
+	// mended says that minor releases do not have it any more.
+	mended bool
 }
 
 // slowDatabase has a table that takes a while to load, until a condition holds
@@ -122,6 +124,29 @@ ALTER TABLE t CLUSTER ON t_a, REPLICA IDENTITY USING INDEX t_b;`,
 		},
 		ask:    "SELECT count(*) FILTER (WHERE indisclustered OR indisreplident) FROM pg_index",
 		unsafe: "1", right: "2",
+	}, {
+		name: "indexes attached on two levels",
+		sql: `
+CREATE TABLE t (a integer) PARTITION BY LIST (a);
+CREATE TABLE t_m PARTITION OF t FOR VALUES IN (1, 2) PARTITION BY LIST (a);
+CREATE TABLE t_n1 PARTITION OF t_m FOR VALUES IN (1);
+CREATE TABLE t_n2 PARTITION OF t_m FOR VALUES IN (2);
+CREATE TABLE t_z PARTITION OF t FOR VALUES IN (3);
+CREATE INDEX t_a_idx ON t (a);`,
+		provoke: func(t *testing.T, a *Archive) {
+			// The last one of the lower level is attached, and its transaction goes on
+			// until that of the upper level has come.
+			low, index := entryOf(t, a, "INDEX ATTACH", "t_n2_a_idx"), entryOf(t, a, "INDEX", "t_z_a_idx")
+			for _, before := range []string{"t_m_a_idx", "t_n1_a_idx"} {
+				low.Dependencies = append(low.Dependencies, entryOf(t, a, "INDEX ATTACH", before).ID)
+			}
+			low.Defn.String += "SELECT pg_catalog.pg_advisory_xact_lock(1);\n" +
+				"SELECT public.await($$EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = pg_catalog.to_regclass('public.t_z_a_idx'))" +
+				" OR EXISTS (SELECT FROM pg_catalog.pg_locks WHERE NOT granted)$$);\n"
+			index.Defn.String = "SELECT public.await($$EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory')$$);\n" + index.Defn.String
+		},
+		ask:    "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a_idx'::regclass",
+		unsafe: "f", right: "t", mended: true,
 	}, {
 		name: "what another role granted",
 		sql: `
@@ -251,7 +276,10 @@ func (s restoring) test(t *testing.T, h hazard) {
 		}
 		return s.psql(t, "target", h.ask)
 	}
-	if got := restored(60); got != h.unsafe {
+	switch got := restored(60); {
+	case h.mended && got == h.right:
+		t.Log("this minor release of the server is safe without")
+	case got != h.unsafe:
 		t.Errorf("as pg_dump leaves it: %s, want %s: the test shows nothing otherwise", got, h.unsafe)
 	}
 	if SafeForParallel(a.TOC) == 0 {
