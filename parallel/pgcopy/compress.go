@@ -17,18 +17,23 @@ type Compression struct {
 }
 
 // Text in one piece. Pieces of zstd are frames of their own, which cost more
-// than those of deflate.
+// than those of deflate. What is not compressed stays in a processor's cache
+// until it is written.
 const (
-	pieceText     = deflate.DefaultPieceSize
-	zstdPieceText = 4 << 20
+	plainPieceText = 128 << 10
+	gzipPieceText  = deflate.DefaultPieceSize
+	zstdPieceText  = 4 << 20
 )
 
 // pieceSize is the text of a piece in bytes.
 func (c Compression) pieceSize() int {
-	if c.Method == pgarchive.Zstd {
+	switch c.Method {
+	case pgarchive.Gzip:
+		return gzipPieceText
+	case pgarchive.Zstd:
 		return zstdPieceText
 	}
-	return pieceText
+	return plainPieceText
 }
 
 // coder makes pieces, one at a time. A piece is the coder's until the next.

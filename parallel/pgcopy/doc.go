@@ -27,9 +27,13 @@
 // have is held in memory, up to a bound for all of them together, beyond which
 // they wait, and with them the server. Stretches are begun in the order of
 // their turns, so who has the turn is never one of those that wait. A stream
-// gets its pieces from different goroutines, but one after the other. With
-// Options.OneByOne there is one order for everything: a stream begins when the
-// one before it has ended.
+// gets its pieces from different goroutines, but one after the other.
+//
+// A connection goes on with the table that it has begun, so that little has to
+// be held, until no other table is left to begin; then it helps with the one of
+// which most is left. With Options.OneByOne there is one order for everything,
+// all connections share a table, and a stream begins when the one before it has
+// ended.
 //
 // # Sessions
 //
@@ -42,10 +46,10 @@
 //
 // # Memory
 //
-// For each job: three buffers of text (1 MiB each, 4 MiB for zstd), the tables
-// of an encoder, and 12 MiB that may be held. The length of a row does not count:
-// the server sends each as one message, but its text goes past pgx, as it comes,
-// into the buffers.
+// For each job: three buffers of text (1 MiB each, 4 MiB for zstd, 128 KiB
+// without compression), the tables of an encoder, and 12 MiB that may be held.
+// The length of a row does not count: the server sends each as one message, but
+// its text goes past pgx, as it comes, into the buffers.
 //
 // # Waiting
 //

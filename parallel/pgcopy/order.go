@@ -13,6 +13,7 @@ const heldPerJob = 12 << 20
 
 // lane is an order of stretches: those of one stream, or of all.
 type lane struct {
+	given  int              // turns given out; the plan's
 	next   int              // whose turn it is
 	done   map[int]*stretch // that are complete before their turn
 	stream Stream           // nil between two; it belongs to whose turn it is

@@ -37,7 +37,7 @@ func TestPlan(t *testing.T) {
 	} {
 		p := newPlan(&Options{Tables: []Table{tt.table}, Objects: []uint32{9}})
 		n, next, share := 0, int64(0), int64(0)
-		for s := p.next(); s != nil && s.table >= 0; s = p.next() {
+		for s := p.next(nil); s != nil && s.table >= 0; s = p.next(s) {
 			if s.turn != n || s.first != (n == 0) || s.from != next {
 				t.Fatalf("%+v: stretch %d is %+v", tt.table, n, s)
 			}
@@ -46,8 +46,42 @@ func TestPlan(t *testing.T) {
 				t.Fatalf("%+v: stretch %d ends at %d, last %t", tt.table, n, s.to, s.last)
 			}
 		}
-		if n != tt.want || share != tt.table.Bytes || p.next() != nil {
+		if n != tt.want || share != tt.table.Bytes || p.next(nil) != nil {
 			t.Errorf("%+v: %d stretches with %d bytes, want %d", tt.table, n, share, tt.want)
+		}
+	}
+}
+
+// TestPlan_OwnTable has three workers ask in turn: each goes on with its table as
+// long as it has stretches, then begins another, then helps where most is left.
+// With one order for everything they share a table from the start.
+func TestPlan_OwnTable(t *testing.T) {
+	cut := func(n int64) Table { return Table{Columns: "(a)", Bytes: n * DefaultStretch, Pages: 1000} }
+	tables := []Table{cut(12), cut(4), cut(4), {Columns: "(a)"}}
+	for _, tt := range []struct {
+		oneByOne bool
+		want     []string // tables that each worker is given
+	}{
+		{false, []string{"0 0 0 0 0 0 0", "1 1 1 1 3 0 0", "2 2 2 2 0 0 0"}},
+		{true, []string{"0 0 0 0 1 1 2", "0 0 0 0 1 2 2", "0 0 0 0 1 2 3"}},
+	} {
+		p := newPlan(&Options{Tables: tables, OneByOne: tt.oneByOne})
+		last, given := make([]*stretch, 3), make([][]string, 3)
+		for n := 0; ; n++ {
+			i := n % len(last)
+			s := p.next(last[i])
+			if s == nil {
+				break
+			}
+			if tt.oneByOne && s.turn != n {
+				t.Errorf("one by one: stretch %d has turn %d", n, s.turn)
+			}
+			last[i], given[i] = s, append(given[i], fmt.Sprint(s.table))
+		}
+		for i, want := range tt.want {
+			if got := strings.Join(given[i], " "); got != want {
+				t.Errorf("one by one %t, worker %d: tables %s, want %s", tt.oneByOne, i, got, want)
+			}
 		}
 	}
 }
@@ -135,7 +169,7 @@ func play(t *testing.T, o Options, jobs, pieces int, bound int64) (*memorySink, 
 	q.bound = bound
 	for range jobs {
 		g.Go(func() error {
-			for s := plan.next(); s != nil; s = plan.next() {
+			for s := plan.next(nil); s != nil; s = plan.next(s) {
 				for i := range pieces {
 					if rand.IntN(3) == 0 {
 						time.Sleep(time.Duration(rand.IntN(200)) * time.Microsecond) // shuffles, no more

@@ -49,9 +49,9 @@ func (w *worker) read(ctx context.Context) (err error) {
 		return err
 	}
 	defer w.session.Close()
+	var s *stretch
 	for ctx.Err() == nil {
-		s := w.plan.next()
-		if s == nil {
+		if s = w.plan.next(s); s == nil {
 			return nil
 		}
 		if err := w.copy(ctx, s); err != nil {
