@@ -52,10 +52,11 @@ fuzz: ## run every fuzz target for FUZZTIME
 # Every parser in earnest, in parts: an hour of each target is an hour of wall
 # time with one worker, two targets at once, so all of them take most of a day.
 # A run goes on with the targets that have had the least time by
-# $(FUZZ_LOG)/log, ends after FUZZ_FOR, and prints the hours of each. A part is
+# $(FUZZ_LOG)/log, ends after FUZZ_FOR, and prints the hours of each. The log is
+# part of the project, so that runs on different machines add up. A part is
 # FUZZ_PART long (60s); FUZZ_BEFORE is a command that may hold each of them up.
 FUZZ_FOR ?= 90m
-FUZZ_LOG ?= $(CURDIR)/.cache/fuzz
+FUZZ_LOG ?= $(CURDIR)/docs/fuzz
 
 .PHONY: fuzz-long
 fuzz-long: ## go on for FUZZ_FOR with an hour of each fuzz target, and print the hours of each

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"odx/dumpfmt"
@@ -158,6 +160,68 @@ func FuzzTextEnd(f *testing.F) {
 			if got, want := pieces.error(it), whole.error(it); (got == nil) != (want == nil) {
 				t.Fatalf("in pieces of %d: %v, whole: %v", step, got, want)
 			}
+		}
+	})
+}
+
+// FuzzCopyCheck: rows, faults and values are the same wherever the text is cut,
+// and those of whole rows taken by themselves.
+func FuzzCopyCheck(f *testing.F) {
+	for _, text := range []string{"1\ta\tb\n2\t\\N\tc\\\\d\n\\.\n\n\n", "1\t2\n\\q\t\\N\\N\t\r\n\n", "\x00\t\xff\té\nno end", "\\.\nafter"} {
+		f.Add(text, uint16(1))
+		f.Add(text, uint16(4))
+	}
+	f.Fuzz(func(t *testing.T, text string, cut uint16) {
+		type finding struct {
+			kind FaultKind
+			row  int64
+			at   int64
+			got  int
+		}
+		check := func(size int) (rows int64, faults []finding, values []NullString) {
+			c, err := NewCopyCheck("COPY t (a, b, c) FROM stdin;\n", CopyCheckOptions{UTF8: true,
+				Wrong: func(f CopyFault) { faults = append(faults, finding{f.Kind, f.Row, f.Offset, f.Got}) },
+				Pick:  []string{"c", "a"}, Row: func(v []NullString) { values = append(values, v...) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for rest := []byte(text); len(rest) > 0; {
+				n := min(size, len(rest))
+				if _, err := c.Write(rest[:n]); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			return c.Rows(), faults, values
+		}
+		rows, faults, values := check(max(len(text), 1))
+		cutRows, cutFaults, cutValues := check(int(cut) + 1)
+		if rows != cutRows || !slices.Equal(faults, cutFaults) || !slices.Equal(values, cutValues) {
+			t.Fatalf("whole: %d rows, %v, %+v; cut: %d rows, %v, %+v", rows, faults, values, cutRows, cutFaults, cutValues)
+		}
+
+		var wantRows, wrongColumns int64
+		var want []NullString
+		for line := range strings.Lines(text) {
+			row, isWhole := strings.CutSuffix(line, "\n")
+			if !isWhole || row == `\.` {
+				break
+			}
+			wantRows++
+			if fields := splitRow([]byte(row), 3); len(fields) == 3 {
+				want = append(want, unescapeField(fields[2]), unescapeField(fields[0]))
+			} else {
+				wrongColumns++
+			}
+		}
+		got := int64(0)
+		for _, f := range faults {
+			if f.kind == FaultColumns {
+				got++
+			}
+		}
+		if rows != wantRows || got != wrongColumns || !slices.Equal(values, want) {
+			t.Fatalf("%d rows, %d with wrong columns, %+v; want %d, %d, %+v", rows, got, values, wantRows, wrongColumns, want)
 		}
 	})
 }
