@@ -29,7 +29,8 @@ import "strings"
 //   - Statistics of a table. Loading it forgets how many rows and pages it has,
 //     as does a refresh for indexes of a materialized view.
 //
-// Only entries that come earlier in the TOC are added, so no circle arises.
+// Only entries that come earlier in the TOC are added, so no circle arises; but
+// for those of an INDEX ATTACH, which come from below it in a tree.
 //
 // Where the archive has no tables, because the dump was limited to the sections
 // after them, pg_dump leaves out the dependencies on them. Then all that comes
@@ -81,8 +82,8 @@ func (s *safety) wait(e *Entry) {
 		s.waitACL(e)
 	case "INDEX":
 		e.waitFor(s.altering[alteredTable(e.Defn.String)])
-	case "INDEX ATTACH":
-		s.indexes.wait(e)
+	case descIndexAttach:
+		e.waitFor(s.indexes.before(e)...)
 	case "STATISTICS DATA":
 		s.waitStatistics(e)
 	}

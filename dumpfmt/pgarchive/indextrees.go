@@ -2,8 +2,10 @@ package pgarchive
 
 import "strings"
 
-// indexTrees knows which index is attached to which, as INDEX ATTACH entries
-// name them in SQL, and the last of these entries so far in each tree.
+const descIndexAttach = "INDEX ATTACH"
+
+// indexTrees says which indexes of partitioned tables are attached to which, as
+// INDEX ATTACH entries name them in SQL.
 //
 // An index of a partitioned table is valid when all that it needs are attached
 // to it and valid. The server finds out when one is attached, and hands it on to
@@ -11,40 +13,39 @@ import "strings"
 // above for the moment only, not until its transaction ends. Another index
 // attached to that one in the meantime does not see the first as valid yet,
 // and neither of the two makes the one above valid: it never is, and foreign
-// keys that need it fail. So the entries of a tree run one after another.
+// keys that need it fail. So what is attached to an index comes first, and it is
+// attached when it is valid.
 type indexTrees struct {
-	above map[string]string
-	last  map[string]DumpID // by the topmost index
+	above map[string]string   // what an index is attached to
+	below map[string][]DumpID // INDEX ATTACH entries of what is attached to an index
 }
 
 func findIndexTrees(t *TOC) *indexTrees {
-	trees := &indexTrees{above: make(map[string]string), last: make(map[string]DumpID)}
+	x := &indexTrees{above: make(map[string]string), below: make(map[string][]DumpID)}
 	for i := range t.Entries {
-		if e := &t.Entries[i]; e.Desc == "INDEX ATTACH" {
+		if e := &t.Entries[i]; e.Desc == descIndexAttach {
 			if parent, child, ok := attachedIndex(e.Defn.String); ok {
-				trees.above[child] = parent
+				x.above[child] = parent
+				x.below[parent] = append(x.below[parent], e.ID)
 			}
 		}
 	}
-	return trees
+	return x
 }
 
-// wait makes an INDEX ATTACH entry wait for the one before it in the tree.
-func (x *indexTrees) wait(e *Entry) {
-	top, _, ok := attachedIndex(e.Defn.String)
-	if !ok {
-		return
-	}
-	// No tree is deeper than it has indexes: a file that says otherwise ends.
+// before gives the INDEX ATTACH entries that another has to wait for.
+func (x *indexTrees) before(e *Entry) []DumpID {
+	index, child, ok := attachedIndex(e.Defn.String)
+	// No tree is deeper than it has indexes. A file may say that it is a circle.
 	for range x.above {
-		above, ok := x.above[top]
-		if !ok {
-			break
+		if !ok || index == child {
+			return nil
 		}
-		top = above
+		if index, ok = x.above[index]; !ok {
+			return x.below[child]
+		}
 	}
-	e.waitFor(x.last[top])
-	x.last[top] = e.ID
+	return nil
 }
 
 // attachedIndex takes both names from ALTER INDEX parent ATTACH PARTITION child.

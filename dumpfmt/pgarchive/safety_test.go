@@ -2,6 +2,7 @@ package pgarchive
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -134,15 +135,14 @@ CREATE TABLE t_n2 PARTITION OF t_m FOR VALUES IN (2);
 CREATE TABLE t_z PARTITION OF t FOR VALUES IN (3);
 CREATE INDEX t_a_idx ON t (a);`,
 		provoke: func(t *testing.T, a *Archive) {
-			// The last one of the lower level is attached, and its transaction goes on
-			// until that of the upper level has come.
-			low, index := entryOf(t, a, "INDEX ATTACH", "t_n2_a_idx"), entryOf(t, a, "INDEX", "t_z_a_idx")
-			for _, before := range []string{"t_m_a_idx", "t_n1_a_idx"} {
-				low.Dependencies = append(low.Dependencies, entryOf(t, a, "INDEX ATTACH", before).ID)
-			}
+			// When the middle one is attached, so is the last one below it, whose
+			// transaction goes on until that of the other one above has come.
+			const attached = "EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = pg_catalog.to_regclass('public.%s'))"
+			low, last := entryOf(t, a, descIndexAttach, "t_n2_a_idx"), entryOf(t, a, "INDEX", "t_n2_a_idx")
+			last.Defn.String = fmt.Sprintf("SELECT public.await($$"+attached+" AND "+attached+"$$);\n%s", "t_m_a_idx", "t_n1_a_idx", last.Defn.String)
+			index := entryOf(t, a, "INDEX", "t_z_a_idx")
 			low.Defn.String += "SELECT pg_catalog.pg_advisory_xact_lock(1);\n" +
-				"SELECT public.await($$EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = pg_catalog.to_regclass('public.t_z_a_idx'))" +
-				" OR EXISTS (SELECT FROM pg_catalog.pg_locks WHERE NOT granted)$$);\n"
+				fmt.Sprintf("SELECT public.await($$"+attached+" OR EXISTS (SELECT FROM pg_catalog.pg_locks WHERE NOT granted)$$);\n", "t_z_a_idx")
 			index.Defn.String = "SELECT public.await($$EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory')$$);\n" + index.Defn.String
 		},
 		ask:    "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a_idx'::regclass",

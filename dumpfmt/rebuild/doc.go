@@ -60,7 +60,7 @@
 //	ACL                  the object
 //	PUBLICATION TABLE    publication and table, or schema
 //
-// and then those of pgarchive.SafeForParallel. All are on earlier entries.
+// All are on earlier entries. Then come those of pgarchive.SafeForParallel.
 //
 // # Not supported
 //

@@ -141,22 +141,34 @@ func (s *stages) of(e *pgarchive.Entry) int {
 // parallelWaits tells for how many parallel runs each entry has to wait, and
 // the most that any has to. It gives the TOC the dependencies that it lacked.
 func parallelWaits(toc *pgarchive.TOC) (waits map[pgarchive.DumpID]int, longest int) {
+	at := make(map[pgarchive.DumpID]int, len(toc.Entries))
 	had := make([]int, len(toc.Entries))
 	for i := range toc.Entries {
+		at[toc.Entries[i].ID] = i
 		had[i] = len(toc.Entries[i].Dependencies)
 	}
 	pgarchive.SafeForParallel(toc)
 	waits = make(map[pgarchive.DumpID]int, len(toc.Entries))
-	for i := range toc.Entries {
-		e := &toc.Entries[i]
-		for j, id := range e.Dependencies {
-			after := waits[id]
+	var wait func(id pgarchive.DumpID) int
+	wait = func(id pgarchive.DumpID) int {
+		i, isEntry := at[id]
+		if n, isKnown := waits[id]; isKnown || !isEntry {
+			return n
+		}
+		waits[id] = 0 // for a file whose dependencies are a circle
+		n := 0
+		for j, d := range toc.Entries[i].Dependencies {
+			after := wait(d)
 			if j >= had[i] {
 				after++
 			}
-			waits[e.ID] = max(waits[e.ID], after)
+			n = max(n, after)
 		}
-		longest = max(longest, waits[e.ID])
+		waits[id] = n
+		return n
+	}
+	for i := range toc.Entries {
+		longest = max(longest, wait(toc.Entries[i].ID))
 	}
 	return waits, longest
 }
