@@ -148,9 +148,7 @@ func (plan Plan) measure(ctx context.Context, tools *Tools, d Dataset, book Book
 		return err
 	}
 	plan.Say(d.Name() + ": limits")
-	jobs := append(slices.Clone(plan.Jobs), runtime.NumCPU())
-	slices.Sort(jobs)
-	l, err := s.Limits(ctx, slices.Compact(jobs))
+	l, err := s.Limits(ctx, slices.Compact(slices.Sorted(slices.Values(plan.Jobs))))
 	if err != nil {
 		return err
 	}

@@ -22,15 +22,9 @@ func CopyColumns(stmt string) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("not a COPY statement: %.80q", stmt)
 	}
-	for { // the table's name, with its schema
-		_, after, err := cutIdentifier(rest)
-		if err != nil {
-			return nil, err
-		}
-		if rest, ok = strings.CutPrefix(after, "."); !ok {
-			rest = after
-			break
-		}
+	_, rest, err := cutName(rest)
+	if err != nil {
+		return nil, err
 	}
 	const from = " FROM stdin;"
 	if strings.HasPrefix(rest, " "+from) {
@@ -53,6 +47,22 @@ func CopyColumns(stmt string) ([]string, error) {
 			return nil, fmt.Errorf("list of columns does not end in %.80q", after)
 		}
 		return columns, nil
+	}
+}
+
+// cutName takes the name of an object off the start of s, as it is written there,
+// with what qualifies it.
+func cutName(s string) (name, rest string, err error) {
+	for rest = s; ; {
+		_, after, err := cutIdentifier(rest)
+		if err != nil {
+			return "", "", err
+		}
+		qualified, ok := strings.CutPrefix(after, ".")
+		if !ok {
+			return s[:len(s)-len(after)], after, nil
+		}
+		rest = qualified
 	}
 }
 

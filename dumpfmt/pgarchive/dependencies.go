@@ -82,7 +82,7 @@ func (s *safety) wait(e *Entry) {
 		s.waitACL(e)
 	case "INDEX":
 		e.waitFor(s.altering[alteredTable(e.Defn.String)])
-	case descIndexAttach:
+	case DescIndexAttach:
 		e.waitFor(s.indexes.before(e)...)
 	case "STATISTICS DATA":
 		s.waitStatistics(e)

@@ -60,7 +60,7 @@ func TestSafeForParallel_Earlier(t *testing.T) {
 		for i := range toc.Entries {
 			e := &toc.Entries[i]
 			for _, id := range e.Dependencies[old[i]:] {
-				if !seen[id] && e.Desc != descIndexAttach {
+				if !seen[id] && e.Desc != DescIndexAttach {
 					t.Errorf("%s: %s waits for %d, which comes later", path, e.describe(), id)
 				}
 			}

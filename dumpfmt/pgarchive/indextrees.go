@@ -2,8 +2,6 @@ package pgarchive
 
 import "strings"
 
-const descIndexAttach = "INDEX ATTACH"
-
 // indexTrees says which indexes of partitioned tables are attached to which, as
 // INDEX ATTACH entries name them in SQL.
 //
@@ -23,7 +21,7 @@ type indexTrees struct {
 func findIndexTrees(t *TOC) *indexTrees {
 	x := &indexTrees{above: make(map[string]string), below: make(map[string][]DumpID)}
 	for i := range t.Entries {
-		if e := &t.Entries[i]; e.Desc == descIndexAttach {
+		if e := &t.Entries[i]; e.Desc == DescIndexAttach {
 			if parent, child, ok := attachedIndex(e.Defn.String); ok {
 				x.above[child] = parent
 				x.below[parent] = append(x.below[parent], e.ID)
@@ -58,17 +56,4 @@ func attachedIndex(defn string) (parent, child string, ok bool) {
 	text, isAttach := strings.CutPrefix(rest, " ATTACH PARTITION ")
 	child, rest, err = cutName(text)
 	return parent, child, isAttach && err == nil && strings.HasPrefix(rest, ";")
-}
-
-// cutName cuts the name of an object from the front of SQL text, as it is
-// written there, with the schema if it is qualified.
-func cutName(s string) (name, rest string, err error) {
-	_, rest, err = cutIdentifier(s)
-	if qualified, ok := strings.CutPrefix(rest, "."); err == nil && ok {
-		_, rest, err = cutIdentifier(qualified)
-	}
-	if err != nil {
-		return "", "", err
-	}
-	return s[:len(s)-len(rest)], rest, nil
 }

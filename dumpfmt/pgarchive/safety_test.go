@@ -138,7 +138,7 @@ CREATE INDEX t_a_idx ON t (a);`,
 			// When the middle one is attached, so is the last one below it, whose
 			// transaction goes on until that of the other one above has come.
 			const attached = "EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = pg_catalog.to_regclass('public.%s'))"
-			low, last := entryOf(t, a, descIndexAttach, "t_n2_a_idx"), entryOf(t, a, "INDEX", "t_n2_a_idx")
+			low, last := entryOf(t, a, DescIndexAttach, "t_n2_a_idx"), entryOf(t, a, "INDEX", "t_n2_a_idx")
 			last.Defn.String = fmt.Sprintf("SELECT public.await($$"+attached+" AND "+attached+"$$);\n%s", "t_m_a_idx", "t_n1_a_idx", last.Defn.String)
 			index := entryOf(t, a, "INDEX", "t_z_a_idx")
 			low.Defn.String += "SELECT pg_catalog.pg_advisory_xact_lock(1);\n" +

@@ -202,6 +202,7 @@ const (
 	DescTable        = "TABLE"
 	DescTableData    = "TABLE DATA"
 	DescTableAttach  = "TABLE ATTACH"
+	DescIndexAttach  = "INDEX ATTACH"
 	DescBlob         = "BLOB"          // one large object, before 1.16
 	DescBlobMetadata = "BLOB METADATA" // a group of large objects, since 1.16
 	DescBlobs        = "BLOBS"         // the data of large objects

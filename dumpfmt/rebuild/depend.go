@@ -92,7 +92,7 @@ func (d *depending) find(it *item) {
 		}
 	case descIndex:
 		it.add(d.relations[s.on])
-	case descIndexAttach:
+	case pgarchive.DescIndexAttach:
 		d.findIndexAttach(it)
 	case "FK CONSTRAINT":
 		d.findForeignKey(it)
@@ -247,7 +247,7 @@ func (d *depending) remember(it *item) {
 		if s.isUnique {
 			d.unique[s.on] = append(d.unique[s.on], it)
 		}
-	case descIndexAttach:
+	case pgarchive.DescIndexAttach:
 		d.attached[s.to] = append(d.attached[s.to], it)
 	case pgarchive.DescTableAttach:
 		d.parents[s.key()] = append(d.parents[s.key()], s.to)

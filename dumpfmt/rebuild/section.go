@@ -54,7 +54,6 @@ const (
 	descMatViewData  = "MATERIALIZED VIEW DATA"
 	descForeignTable = "FOREIGN TABLE"
 	descIndex        = "INDEX"
-	descIndexAttach  = "INDEX ATTACH"
 	descConstraint   = "CONSTRAINT"
 	descView         = "VIEW"
 	descSequence     = "SEQUENCE"

@@ -57,7 +57,7 @@ func (r *run) remaining(ctx context.Context, i int, now round) (entries []pgarch
 // isIndex tells whether an entry is about an index, its constraint or its place in
 // that of a partitioned table.
 func isIndex(desc string) bool {
-	return desc == "INDEX" || desc == "INDEX ATTACH" || desc == "CONSTRAINT"
+	return desc == "INDEX" || desc == pgarchive.DescIndexAttach || desc == "CONSTRAINT"
 }
 
 // attachedIndexes lists the indexes of partitions that are attached to those of

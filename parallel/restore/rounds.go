@@ -141,25 +141,24 @@ func (s *stages) of(e *pgarchive.Entry) int {
 // parallelWaits tells for how many parallel runs each entry has to wait, and
 // the most that any has to. It gives the TOC the dependencies that it lacked.
 func parallelWaits(toc *pgarchive.TOC) (waits map[pgarchive.DumpID]int, longest int) {
-	at := make(map[pgarchive.DumpID]int, len(toc.Entries))
-	had := make([]int, len(toc.Entries))
-	for i := range toc.Entries {
-		at[toc.Entries[i].ID] = i
-		had[i] = len(toc.Entries[i].Dependencies)
+	byID := toc.ByID()
+	had := make(map[pgarchive.DumpID]int, len(byID))
+	for id, e := range byID {
+		had[id] = len(e.Dependencies)
 	}
 	pgarchive.SafeForParallel(toc)
 	waits = make(map[pgarchive.DumpID]int, len(toc.Entries))
 	var wait func(id pgarchive.DumpID) int
 	wait = func(id pgarchive.DumpID) int {
-		i, isEntry := at[id]
+		e, isEntry := byID[id]
 		if n, isKnown := waits[id]; isKnown || !isEntry {
 			return n
 		}
 		waits[id] = 0 // for a file whose dependencies are a circle
 		n := 0
-		for j, d := range toc.Entries[i].Dependencies {
+		for j, d := range e.Dependencies {
 			after := wait(d)
-			if j >= had[i] {
+			if j >= had[id] {
 				after++
 			}
 			n = max(n, after)
