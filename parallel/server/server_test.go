@@ -32,7 +32,9 @@ func TestParseURI(t *testing.T) {
 
 func TestParseURI_ErrorsHideThePassword(t *testing.T) {
 	for _, uri := range []string{"postgresql://u:secret%zz@h/x", "postgresql://u:secret@[::1/x",
-		"postgresql://u:secret@h/x?sslmode", "mysql://u:secret@h/x"} {
+		"postgresql://u:secret@h/x?sslmode", "mysql://u:secret@h/x",
+		"postgresql://u:se/secret@h/x", "postgresql://u:1/secret@h/x", "postgresql://u:se?secret@h/x=%zz",
+		"postgresql://u:1?secret@h/x?sslmode=require", "postgresql://u:secret/%zz@h/x"} {
 		_, err := ParseURI(uri)
 		if err == nil {
 			t.Errorf("ParseURI(%q) gave no error", uri)

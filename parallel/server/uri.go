@@ -20,7 +20,9 @@ func IsURI(s string) bool {
 }
 
 // ParseURI takes a connection URI apart (PostgreSQL manual, 34.1.1.2). Its
-// errors never show the URI, which may hold a password.
+// errors show nothing of the URI, which may hold a password. Where one with '/',
+// '?' or '#' as it is would be taken for the name of a database, a port or a
+// parameter, and be shown by what uses these, it is refused, other than by libpq.
 func ParseURI(uri string) (Params, error) {
 	if !IsURI(uri) {
 		return nil, errors.New("connection URI: does not start with postgresql://")
@@ -37,10 +39,18 @@ func ParseURI(uri string) (Params, error) {
 			return nil, err
 		}
 	}
+	if strings.ContainsRune(path, '@') {
+		return nil, unescaped("database")
+	}
 	if err := errors.Join(p.setHosts(hosts), p.setEscaped("dbname", path), p.setQuery(query)); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+func unescaped(part string) error {
+	return fmt.Errorf("connection URI: unexpected characters in its %s: "+
+		"in a user, a password or a database name write '/' as %%2F, '?' as %%3F, '@' as %%40, '%%' as %%25", part)
 }
 
 func (p Params) setEscaped(key, value string) error {
@@ -49,7 +59,7 @@ func (p Params) setEscaped(key, value string) error {
 	}
 	v, err := url.PathUnescape(value)
 	if err != nil {
-		return fmt.Errorf("connection URI: bad percent-encoding in %s", key)
+		return errors.New("connection URI: a '%' that does not begin a percent-encoded character is written %25")
 	}
 	p[key] = v
 	return nil
@@ -70,8 +80,11 @@ func (p Params) setHosts(list string) error {
 		}
 		hosts, ports = append(hosts, host), append(ports, port)
 	}
-	if slices.ContainsFunc(ports, func(s string) bool { return s != "" }) {
-		p["port"] = strings.Join(ports, ",")
+	if port := strings.Join(ports, ","); strings.Trim(port, ",") != "" {
+		if strings.Trim(port, "0123456789,") != "" {
+			return unescaped("port")
+		}
+		p["port"] = port
 	}
 	return p.setEscaped("host", strings.Join(hosts, ","))
 }
@@ -84,6 +97,9 @@ func (p Params) setQuery(query string) error {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" {
 			return errors.New("connection URI: a parameter without '='")
+		}
+		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_") != "" {
+			return unescaped("parameters")
 		}
 		if key == "ssl" && value == "true" { // JDBC's spelling, which libpq takes too
 			key, value = "sslmode", "require"
