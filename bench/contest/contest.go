@@ -27,7 +27,7 @@ type Plan struct {
 // methods keeps it for good before it returns.
 type Book interface {
 	Has(data, job, peer string, jobs, round int) bool
-	HasLimits(data string) bool
+	HasLimits(data string, round int) bool
 	AddData(d Data) error
 	AddRun(d Data, p Peer, jobs, round int, u measure.Usage) error
 	AddLimits(l Limits) error
@@ -52,26 +52,23 @@ func Run(ctx context.Context, tools *Tools, plan Plan, book Book) error {
 
 // entry is one run to be made.
 type entry struct {
-	peer  Peer
-	jobs  int // 0 for a peer that takes none
-	round int
+	peer Peer
+	jobs int // 0 for a peer that takes none
 }
 
-// entries lists a dataset's runs: rounds outermost, so that peers alternate.
+// entries lists the runs of a round.
 func (plan Plan) entries() []entry {
 	var all []entry
-	for round := range plan.Rounds {
-		for _, p := range Peers() {
-			switch {
-			case plan.Short && !p.Short, len(plan.Only) > 0 && !slices.ContainsFunc(plan.Only, p.has):
-			case !p.Parallel:
-				all = append(all, entry{p, 0, round})
-			case p.Aside:
-				all = append(all, entry{p, plan.mainJobs(), round})
-			default:
-				for _, n := range plan.Jobs {
-					all = append(all, entry{p, n, round})
-				}
+	for _, p := range Peers() {
+		switch {
+		case plan.Short && !p.Short, len(plan.Only) > 0 && !slices.ContainsFunc(plan.Only, p.has):
+		case !p.Parallel:
+			all = append(all, entry{p, 0})
+		case p.Aside:
+			all = append(all, entry{p, plan.mainJobs()})
+		default:
+			for _, n := range plan.Jobs {
+				all = append(all, entry{p, n})
 			}
 		}
 	}
@@ -102,13 +99,19 @@ func (plan Plan) Unknown() string {
 }
 
 func (plan Plan) isDone(d Dataset, book Book) bool {
-	return book.HasLimits(d.Name()) && !slices.ContainsFunc(plan.entries(), func(e entry) bool {
-		// What pg_dump cannot do here is not missed.
-		return e.peer.Compress == "" && !book.Has(d.Name(), e.peer.Job, e.peer.Name, e.jobs, e.round)
-	})
+	for round := range plan.Rounds {
+		if !book.HasLimits(d.Name(), round) || slices.ContainsFunc(plan.entries(), func(e entry) bool {
+			// What pg_dump cannot do here is not missed.
+			return e.peer.Compress == "" && !book.Has(d.Name(), e.peer.Job, e.peer.Name, e.jobs, round)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
-// measure makes one dataset and measures it.
+// measure makes one dataset and measures it, round by round, so that peers
+// alternate and what they are held against is of the same minutes.
 func (plan Plan) measure(ctx context.Context, tools *Tools, d Dataset, book Book) (err error) {
 	plan.Say("make data: " + d.Name())
 	s, err := Open(ctx, tools, plan.Dir, d)
@@ -125,30 +128,42 @@ func (plan Plan) measure(ctx context.Context, tools *Tools, d Dataset, book Book
 			return err
 		}
 	}
+	for round := range plan.Rounds {
+		if err := plan.measureRound(ctx, s, round, can, book); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measureRound measures one round of the peers whose compression there is, and
+// then what bounds them.
+func (plan Plan) measureRound(ctx context.Context, s *Stage, round int, can map[string]bool, book Book) error {
+	name := s.Data.Name
 	for _, e := range plan.entries() {
-		if !can[e.peer.Compress] || book.Has(d.Name(), e.peer.Job, e.peer.Name, e.jobs, e.round) {
+		if !can[e.peer.Compress] || book.Has(name, e.peer.Job, e.peer.Name, e.jobs, round) {
 			continue
 		}
 		if err := plan.isLate(); err != nil {
 			return err
 		}
-		plan.Say(fmt.Sprintf("%s, round %d: %s, jobs %d", d.Name(), e.round+1, e.peer, e.jobs))
+		plan.Say(fmt.Sprintf("%s, round %d: %s, jobs %d", name, round+1, e.peer, e.jobs))
 		u, err := s.Run(ctx, e.peer, max(e.jobs, 1))
 		if err != nil {
 			return err
 		}
-		if err := book.AddRun(s.Data, e.peer, e.jobs, e.round, u); err != nil {
+		if err := book.AddRun(s.Data, e.peer, e.jobs, round, u); err != nil {
 			return err
 		}
 	}
-	if book.HasLimits(d.Name()) {
+	if book.HasLimits(name, round) {
 		return nil
 	}
 	if err := plan.isLate(); err != nil {
 		return err
 	}
-	plan.Say(d.Name() + ": limits")
-	l, err := s.Limits(ctx, slices.Compact(slices.Sorted(slices.Values(plan.Jobs))))
+	plan.Say(fmt.Sprintf("%s, round %d: limits", name, round+1))
+	l, err := s.Limits(ctx, slices.Compact(slices.Sorted(slices.Values(plan.Jobs))), round)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 // of text a second.
 type Limits struct {
 	Data       string    `json:"data"`
+	Round      int       `json:"round"`
 	RowBytes   int64     `json:"row_bytes"` // of COPY text
 	CopyOut    []CopyOut `json:"copy_out"`
 	CopyFiles  float64   `json:"cp_filestore_seconds"` // cp -a and sync
@@ -85,8 +86,8 @@ const (
 )
 
 // Limits measures all of them.
-func (s *Stage) Limits(ctx context.Context, jobs []int) (Limits, error) {
-	l := Limits{Data: s.Data.Name, RowBytes: s.Data.Generated.CopyBytes}
+func (s *Stage) Limits(ctx context.Context, jobs []int, round int) (Limits, error) {
+	l := Limits{Data: s.Data.Name, Round: round, RowBytes: s.Data.Generated.CopyBytes}
 	sample := &sampler{every: max(1, int(l.RowBytes/sampleBytes))}
 	if _, err := s.copyOut(ctx, 1, sample); err != nil {
 		return l, fmt.Errorf("COPY out: %w", err)

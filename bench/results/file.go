@@ -129,10 +129,10 @@ func (f *File) Has(data, job, peer string, jobs, round int) bool {
 	return false
 }
 
-// HasLimits tells whether the limits of a dataset have been measured.
-func (f *File) HasLimits(data string) bool {
+// HasLimits tells whether the limits of a dataset have been measured in a round.
+func (f *File) HasLimits(data string, round int) bool {
 	for _, l := range f.Limits {
-		if l.Data == data {
+		if l.Data == data && l.Round == round {
 			return true
 		}
 	}

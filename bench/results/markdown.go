@@ -130,7 +130,7 @@ func rounds(figures []Figure) string {
 // bound returns what bounds a figure from below.
 func (f *File) bound(g Figure) (contest.Bound, bool) {
 	cores := max(f.Setting.Machine.Cores, 1)
-	for _, l := range f.Limits {
+	for _, l := range f.limits() {
 		if l.Data != g.Data {
 			continue
 		}
@@ -153,9 +153,9 @@ func (f *File) writeLimits(b *bytes.Buffer) {
 	if len(f.Limits) == 0 {
 		return
 	}
-	fmt.Fprint(b, "\n## Limits\n\nWhat the machine does when it does nothing else.\n\n"+
+	fmt.Fprint(b, "\n## Limits\n\nWhat the machine does when it does nothing else, measured in each round.\n\n"+
 		"| data | COPY out, thrown away | cp -a of the filestore | cp -a of the dump | cp of its zip | unzip -p of dump.sql | deflate, one core | inflate, one core | disk write |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
-	for _, l := range f.Limits {
+	for _, l := range f.limits() {
 		var out []string
 		for _, c := range l.CopyOut {
 			out = append(out, fmt.Sprintf("%d: %.2f s", c.Jobs, c.Seconds))

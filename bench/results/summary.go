@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"odx/bench/contest"
 	"odx/bench/measure"
 )
 
@@ -52,11 +53,11 @@ func (f *File) Figures() []Figure {
 	return all
 }
 
-// values takes one figure of each usage.
-func values(all []measure.Usage, of func(measure.Usage) float64) []float64 {
+// values takes one figure of each.
+func values[T any](all []T, of func(T) float64) []float64 {
 	out := make([]float64, len(all))
-	for i, u := range all {
-		out[i] = of(u)
+	for i, one := range all {
+		out[i] = of(one)
 	}
 	return out
 }
@@ -77,6 +78,52 @@ func medians(all []measure.Usage) measure.Usage {
 		TempDisk:      n(func(u measure.Usage) int64 { return u.TempDisk }),
 		Sync:          m(func(u measure.Usage) float64 { return u.Sync }),
 	}
+}
+
+// limits returns the medians of the limits of each dataset, in the order in which
+// they were first measured.
+func (f *File) limits() []contest.Limits {
+	groups := make(map[string][]contest.Limits)
+	var order []string
+	for _, l := range f.Limits {
+		if groups[l.Data] == nil {
+			order = append(order, l.Data)
+		}
+		groups[l.Data] = append(groups[l.Data], l)
+	}
+	var all []contest.Limits
+	for _, name := range order {
+		all = append(all, medianLimits(groups[name]))
+	}
+	return all
+}
+
+// medianLimits takes the median of each figure by itself.
+func medianLimits(all []contest.Limits) contest.Limits {
+	m := func(of func(contest.Limits) float64) float64 { return measure.Median(values(all, of)) }
+	l := contest.Limits{
+		Data: all[0].Data, RowBytes: all[0].RowBytes,
+		CopyFiles:  m(func(l contest.Limits) float64 { return l.CopyFiles }),
+		CopyFolder: m(func(l contest.Limits) float64 { return l.CopyFolder }),
+		CopyZip:    m(func(l contest.Limits) float64 { return l.CopyZip }),
+		Unzip:      m(func(l contest.Limits) float64 { return l.Unzip }),
+		Deflate:    m(func(l contest.Limits) float64 { return l.Deflate }),
+		Inflate:    m(func(l contest.Limits) float64 { return l.Inflate }),
+		Write:      m(func(l contest.Limits) float64 { return l.Write }),
+	}
+	for _, c := range all[0].CopyOut {
+		var same []contest.CopyOut
+		for _, l := range all {
+			same = append(same, l.CopyOut...)
+		}
+		same = slices.DeleteFunc(same, func(o contest.CopyOut) bool { return o.Jobs != c.Jobs })
+		l.CopyOut = append(l.CopyOut, contest.CopyOut{
+			Jobs:      c.Jobs,
+			Seconds:   measure.Median(values(same, func(c contest.CopyOut) float64 { return c.Seconds })),
+			ServerCPU: measure.Median(values(same, func(c contest.CopyOut) float64 { return c.ServerCPU })),
+		})
+	}
+	return l
 }
 
 // Growth is how figures grow with the size: as size to the power of Exponent.
