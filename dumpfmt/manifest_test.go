@@ -275,3 +275,20 @@ func TestParseSeries(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseSeries: a series is read again from what it writes of itself.
+func FuzzParseSeries(f *testing.F) {
+	for _, version := range []string{"19.0.1.3", "saas~18.2.1.0", "9.saas~14", "1.", "0.0"} {
+		f.Add(version)
+	}
+	f.Fuzz(func(t *testing.T, version string) {
+		s, err := ParseSeries(version)
+		if err != nil {
+			return
+		}
+		again, err := ParseSeries(s.String())
+		if err != nil || again != s || !s.Known() || len(s.VersionInfo()) != 6 {
+			t.Errorf("%q: %+v became %+v, %v", version, s, again, err)
+		}
+	})
+}
