@@ -14,7 +14,7 @@ RESTORES ?= 50
 VERSION ?= $$(git describe --tags --always --dirty 2>/dev/null)
 
 # Go's own ten minutes are short for one package on a small, busy machine.
-GOTEST = $(GO) test -timeout 45m $(TESTFLAGS)
+GOTEST = $(GO) test -timeout 75m $(TESTFLAGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help

@@ -38,7 +38,7 @@ func testInUse(t *testing.T, w *world) {
 	slow := makeSlow(t, w)
 	dir := t.TempDir()
 	target := filepath.Join(dir, "backup")
-	end := w.begin(t, `%COPY "public"."slow"%`, "dump", slowDB, target, "--data-dir", w.data)
+	end := w.begin(t, `%COPY "public"."slow"%`, "dump", slowDB, target, "--data-dir", w.data, "--rate", "5MB")
 	w.odx(t, "dump", sourceDB, target, "--data-dir", w.data).want(t, exitFailed, target, "is being made by", " dump (pid ", "since 20", "odx: hint:")
 	w.odx(t, "convert", slow, target, "--compress", "none").want(t, exitFailed, "is being made by")
 	w.odx(t, "restore", slow, slowDB, "--force", "--data-dir", w.data).want(t, exitFailed, "another odx dumps it")

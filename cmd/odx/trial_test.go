@@ -69,6 +69,7 @@ func TestVerify_RestoreEnded(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			cmd := withoutServer(ctx, "verify", "--restore", slowScript(t), "--temp-dir", temp)
+			cmd.Env = append(cmd.Env, "TMPDIR="+temp)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"runtime/debug"
 	"runtime/metrics"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ func TestDirect_LongRows(t *testing.T) {
 	r := j.dump("postgres", "gzip:1")
 	r.Jobs = 2
 	var most uint64
+	debug.FreeOSMemory() // what other tests left
 	stop := parallel.Every(t.Context(), time.Millisecond, func() {
 		sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 		metrics.Read(sample)

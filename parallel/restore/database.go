@@ -47,8 +47,8 @@ func literal(s string) string {
 // create makes the database, hidden and closed. CREATE DATABASE cannot run in
 // a transaction, so whoever fails after it calls drop.
 func (t *target) create(ctx context.Context, l locale, record *Record) error {
-	sql := fmt.Sprintf("CREATE DATABASE %s OWNER %s TEMPLATE template0 ENCODING 'UTF8' %s IS_TEMPLATE true",
-		quote(t.temp), quote(t.owner), l.clause())
+	sql := fmt.Sprintf("%s OWNER %s TEMPLATE template0 ENCODING 'UTF8' %s IS_TEMPLATE true",
+		creation(t.temp), quote(t.owner), l.clause())
 	if err := t.admin.Exec(ctx, sql); err != nil {
 		return fmt.Errorf("create the database: %w", err)
 	}
@@ -58,11 +58,16 @@ func (t *target) create(ctx context.Context, l locale, record *Record) error {
 	return t.note(ctx, record)
 }
 
+func creation(name string) string { return "CREATE DATABASE " + quote(name) }
+
 // DropTemp removes a database under construction, or one that was replaced, and
 // ends the sessions in it. Admin is connected to another database of the server.
 func DropTemp(ctx context.Context, settings server.Settings, admin *server.Session, name string) error {
 	if !strings.HasPrefix(name, TempPrefix) {
 		return fmt.Errorf("odx: internal error: %q is no database under construction", name)
+	}
+	if err := endCreation(ctx, admin, name); err != nil {
+		return err
 	}
 	exists, err := databaseExists(ctx, admin, name)
 	if err != nil || !exists {
@@ -82,6 +87,33 @@ func DropTemp(ctx context.Context, settings server.Settings, admin *server.Sessi
 		err := admin.Exec(ctx, "DROP DATABASE IF EXISTS "+quote(name))
 		if server.SQLState(err) != "55006" || time.Now().After(deadline) { // object_in_use
 			return err
+		}
+	}
+}
+
+// endCreation ends a CREATE DATABASE that goes on although its client is gone, and
+// waits for its end: until then the database is not there, and it could be
+// afterwards.
+func endCreation(ctx context.Context, admin *server.Session, name string) error {
+	for {
+		var ended []bool
+		err := admin.Do(func(c *pgx.Conn) error {
+			rows, err := c.Query(ctx, `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+				WHERE state = 'active' AND pid <> pg_catalog.pg_backend_pid() AND pg_catalog.pg_has_role(usesysid, 'USAGE')
+				AND pg_catalog.left(query, pg_catalog.length($1)) = $1`, creation(name))
+			if err != nil {
+				return err
+			}
+			ended, err = pgx.CollectRows(rows, pgx.RowTo[bool])
+			return err
+		})
+		if err != nil || len(ended) == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }

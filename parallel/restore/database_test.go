@@ -2,6 +2,8 @@ package restore
 
 import (
 	"testing"
+
+	"odx/parallel/server"
 )
 
 // TestTerminateSessions_Others has a superuser's session in a database that a
@@ -28,6 +30,34 @@ func TestTerminateSessions_Others(t *testing.T) {
 	}
 	if err := DropTemp(t.Context(), s.settings(s.User()), admin, "postgres"); err == nil {
 		t.Error("a database that is not odx's was to be dropped")
+	}
+	s.nothingLeft()
+}
+
+// TestDropTemp_BeingMade has a session make the database when it is to be dropped:
+// it is ended first, or the database would be there afterwards.
+func TestDropTemp_BeingMade(t *testing.T) {
+	s := newSite(t, "")
+	const name = TempPrefix + "being-made"
+	admin, err := s.settings(s.User()).Open(t.Context(), "postgres", "odx test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	maker, locker := s.connect("postgres"), s.connect("postgres")
+	s.exec(locker, "BEGIN; LOCK TABLE pg_database IN SHARE MODE")
+	made := make(chan error, 1)
+	go func() {
+		_, err := maker.Exec(t.Context(), creation(name))
+		made <- err
+	}()
+	s.waitFor(`SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = '` + creation(name) + `' AND wait_event_type = 'Lock')`)
+	if err := DropTemp(t.Context(), s.settings(s.User()), admin, name); err != nil {
+		t.Error(err)
+	}
+	s.exec(locker, "COMMIT")
+	if server.SQLState(<-made) != "57P01" { // admin_shutdown
+		t.Error("the session that makes the database was not ended")
 	}
 	s.nothingLeft()
 }

@@ -231,7 +231,10 @@ func TestOpenReading_Interrupted(t *testing.T) {
 			}
 			out := &after{bytes: 5000, call: end}
 			if name == "cancelled at the start" {
-				time.AfterFunc(10*time.Millisecond, end)
+				go func() {
+					defer end()
+					awaitState(t, admin, pid, "active")
+				}()
 			}
 			err = s.Do(func(c *pgx.Conn) error {
 				_, err := c.PgConn().CopyTo(ctx, out, tt.sql)
@@ -240,11 +243,27 @@ func TestOpenReading_Interrupted(t *testing.T) {
 			if err == nil || tt.terminate == errors.Is(err, context.Canceled) {
 				t.Errorf("error %v", err)
 			}
-			for n := 1; n > 0; { // it is gone from the server too
-				if err := admin.Scan(t.Context(), fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE pid = %d", pid), &n); err != nil {
-					t.Fatal(err)
-				}
-			}
+			awaitState(t, admin, pid, "gone")
 		})
+	}
+}
+
+// awaitState waits until a backend is in a state, or gone.
+func awaitState(t *testing.T, admin *Session, pid int, want string) {
+	t.Helper()
+	sql := fmt.Sprintf("SELECT COALESCE((SELECT state FROM pg_stat_activity WHERE pid = %d), 'gone')", pid)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		var state string
+		if err := admin.Scan(t.Context(), sql, &state); err != nil {
+			t.Error(err)
+			return
+		}
+		if state == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Errorf("backend %d is %s, not %s", pid, state, want)
+			return
+		}
 	}
 }
