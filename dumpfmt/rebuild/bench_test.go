@@ -7,14 +7,20 @@ import (
 	"testing"
 )
 
-// manyTables makes a script of n tables with an index and a row each.
-func manyTables(tb testing.TB, n int) []byte {
+// scriptOf makes a script of pg_dump 18 of items.
+func scriptOf(tb testing.TB, items string) []byte {
 	tb.Helper()
 	script := string(unpack(tb, "testdata/pg18/cellar.sql.gz"))
 	head, _, _ := strings.Cut(script, "--\n-- Name: public;")
 	foot := script[strings.Index(script, "--\n-- PostgreSQL database dump complete"):]
+	return []byte(head + items + foot)
+}
+
+// manyTables makes a script of n tables with an index and a row each.
+func manyTables(tb testing.TB, n int) []byte {
+	tb.Helper()
 	var b strings.Builder
-	b.WriteString(head + "SET default_tablespace = '';\n\nSET default_table_access_method = heap;\n\n")
+	b.WriteString("SET default_tablespace = '';\n\nSET default_table_access_method = heap;\n\n")
 	each := func(format string) {
 		for i := range n {
 			b.WriteString(strings.ReplaceAll(format, "NN", fmt.Sprint(i)))
@@ -23,8 +29,7 @@ func manyTables(tb testing.TB, n int) []byte {
 	each("--\n-- Name: tNN; Type: TABLE; Schema: public; Owner: -\n--\n\nCREATE TABLE public.tNN (\n    id integer NOT NULL,\n    name text\n);\n\n\n")
 	each("--\n-- Data for Name: tNN; Type: TABLE DATA; Schema: public; Owner: -\n--\n\nCOPY public.tNN (id, name) FROM stdin;\n1\tone\n\\.\n\n\n")
 	each("--\n-- Name: tNN tNN_pkey; Type: CONSTRAINT; Schema: public; Owner: -\n--\n\nALTER TABLE ONLY public.tNN\n    ADD CONSTRAINT tNN_pkey PRIMARY KEY (id);\n\n\n")
-	b.WriteString(foot)
-	return []byte(b.String())
+	return scriptOf(tb, b.String())
 }
 
 func BenchmarkRead_Entries(b *testing.B) {

@@ -36,20 +36,42 @@ func checkRead(t testing.TB, script []byte) error {
 	if err := pgarchive.WriteTOC(io.Discard, res.TOC); err != nil {
 		t.Fatal(err)
 	}
-	ids := make(map[pgarchive.DumpID]int)
-	for i := range res.TOC.Entries {
-		e := &res.TOC.Entries[i]
-		if ids[e.ID] != 0 {
+	wantNoCircle(t, res.TOC)
+	return nil
+}
+
+// wantNoCircle fails the test if an entry comes before itself, or its number twice.
+func wantNoCircle(t testing.TB, toc *pgarchive.TOC) {
+	t.Helper()
+	const open, done = 1, 2
+	state, entries := make(map[pgarchive.DumpID]int), make(map[pgarchive.DumpID]*pgarchive.Entry)
+	for i := range toc.Entries {
+		e := &toc.Entries[i]
+		if entries[e.ID] != nil {
 			t.Fatalf("two entries have ID %d", e.ID)
 		}
-		ids[e.ID] = i + 1
+		entries[e.ID] = e
+	}
+	var visit func(e *pgarchive.Entry)
+	visit = func(e *pgarchive.Entry) {
+		state[e.ID] = open
 		for _, id := range e.Dependencies {
-			if ids[id] == 0 || id == e.ID {
-				t.Fatalf("%s %s depends on %d, which comes later", e.Desc, e.Tag, id)
+			switch other := entries[id]; {
+			case other == nil:
+				t.Fatalf("%s %s depends on %d, which is not there", e.Desc, e.Tag, id)
+			case state[id] == open:
+				t.Fatalf("%s %s depends on itself, by %s %s", e.Desc, e.Tag, other.Desc, other.Tag)
+			case state[id] == 0:
+				visit(other)
 			}
 		}
+		state[e.ID] = done
 	}
-	return nil
+	for i := range toc.Entries {
+		if e := &toc.Entries[i]; state[e.ID] == 0 {
+			visit(e)
+		}
+	}
 }
 
 func TestRead_Truncated(t *testing.T) {

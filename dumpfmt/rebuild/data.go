@@ -131,9 +131,9 @@ func (b *builder) nameTable(it *item, first sqlscript.Reading, target key) error
 // tableInHeader finds a table without data whose name is in the header.
 func (b *builder) tableInHeader(it *item) (key, bool) {
 	for _, r := range it.header.Readings() {
-		for from := 0; r.Desc == pgarchive.DescTableData; {
+		for from := 0; r.Desc == pgarchive.DescTableData && len(r.Tag) <= maxName; {
 			i := strings.Index(r.Rest[from:], ownerPart)
-			if i < 0 {
+			if i < 0 || from+i > maxName {
 				break
 			}
 			from += i

@@ -1,6 +1,8 @@
 package rebuild
 
 import (
+	"strings"
+
 	"odx/dumpfmt/sqlscript"
 )
 
@@ -80,10 +82,12 @@ func parseOperator(c *cursor, s *subject) (ok bool) {
 		return false
 	}
 	s.hasSchema = true
+	var name strings.Builder
 	for c.ok && c.token.Kind == sqlscript.Symbol && string(c.token.Text) != "(" {
-		s.name += string(c.token.Text)
+		name.Write(c.token.Text)
 		c.next()
 	}
+	s.name = name.String()
 	return s.name != "" && c.symbol("(")
 }
 

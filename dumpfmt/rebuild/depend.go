@@ -1,6 +1,10 @@
 package rebuild
 
-import "odx/dumpfmt/pgarchive"
+import (
+	"fmt"
+
+	"odx/dumpfmt/pgarchive"
+)
 
 // depending gives items their dependencies. It sees them in the order of the
 // table of contents, and all dependencies are on earlier ones, so that no
@@ -19,7 +23,18 @@ type depending struct {
 
 	parent  *item // the last item that is no comment or ACL
 	refresh *item // the last MATERIALIZED VIEW DATA
+
+	left int // how many more dependencies may be looked at
 }
+
+// maxDepending and maxOwn bound the memory and work on the dependencies of a
+// script, in all and beyond that for each item. Every foreign key to a table of
+// many partitions depends on the indexes of all: a script can be made that has a
+// million of both.
+const (
+	maxDepending = 1 << 22
+	maxOwn       = 8
+)
 
 // part names a trigger or rule of a table.
 type part struct {
@@ -28,7 +43,7 @@ type part struct {
 }
 
 // depend gives all items their dependencies.
-func (b *builder) depend(items []*item) {
+func (b *builder) depend(items []*item) error {
 	d := &depending{
 		b:         b,
 		relations: make(map[key]*item),
@@ -40,16 +55,24 @@ func (b *builder) depend(items []*item) {
 		parents:   make(map[key][]key),
 		parts:     make(map[part]*item),
 		position:  make(map[*item]int, len(items)),
+		left:      maxDepending + maxOwn*len(items),
 	}
 	for i, it := range items {
 		d.position[it] = i
 		d.find(it)
 		d.remember(it)
+		if d.left < 0 {
+			return b.failAt(it, fmt.Errorf("%d items depend on one another in more than %d ways", len(items), maxDepending))
+		}
 	}
+	return nil
 }
 
-// add makes it depend on others, each once.
-func (it *item) add(others ...*item) {
+// add makes an item depend on others, each once.
+func (d *depending) add(it *item, others ...*item) {
+	if d.left -= len(others); d.left < 0 {
+		return
+	}
 	for _, o := range others {
 		if o == nil || o == it || it.dependsOn[o.entry.ID] {
 			continue
@@ -67,41 +90,41 @@ func (d *depending) find(it *item) {
 	s := &it.subject
 	switch it.entry.Desc {
 	case "COMMENT", "SECURITY LABEL":
-		it.add(d.commented(it))
+		d.add(it, d.commented(it))
 	case "ACL":
-		it.add(it.object)
+		d.add(it, it.object)
 	case pgarchive.DescTable, descForeignTable:
 		for _, p := range s.parents {
-			it.add(d.relations[p])
+			d.add(it, d.relations[p])
 		}
 	case pgarchive.DescTableAttach:
-		it.add(d.relations[s.key()], d.relations[s.to])
+		d.add(it, d.relations[s.key()], d.relations[s.to])
 	case pgarchive.DescTableData, "SEQUENCE SET", "SEQUENCE OWNED BY", descMatViewData:
-		it.add(d.relations[s.key()])
+		d.add(it, d.relations[s.key()])
 	case "TRIGGER", "RULE":
-		it.add(d.relations[s.on])
+		d.add(it, d.relations[s.on])
 		if s.isSwitch {
-			d.addInherited(it, s.on, 0)
+			d.addInherited(it, s.on)
 		}
 	case "DEFAULT", descSequence, "STATISTICS", "POLICY", "ROW SECURITY":
-		it.add(d.relations[s.on])
+		d.add(it, d.relations[s.on])
 	case "CHECK CONSTRAINT", descConstraint:
-		it.add(d.relations[s.on])
+		d.add(it, d.relations[s.on])
 		if s.isDomain {
-			it.add(d.named[object{"TYPE", s.on}])
+			d.add(it, d.named[object{"TYPE", s.on}])
 		}
 	case descIndex:
-		it.add(d.relations[s.on])
+		d.add(it, d.relations[s.on])
 	case pgarchive.DescIndexAttach:
 		d.findIndexAttach(it)
 	case "FK CONSTRAINT":
 		d.findForeignKey(it)
 	case "PUBLICATION TABLE":
-		it.add(d.named[object{"PUBLICATION", key{name: s.own}}], d.relations[s.on])
+		d.add(it, d.named[object{"PUBLICATION", key{name: s.own}}], d.relations[s.on])
 	case "PUBLICATION TABLES IN SCHEMA":
-		it.add(d.named[object{"PUBLICATION", key{name: s.own}}], d.named[object{"SCHEMA", s.to}])
+		d.add(it, d.named[object{"PUBLICATION", key{name: s.own}}], d.named[object{"SCHEMA", s.to}])
 	case pgarchive.DescBlobs:
-		it.add(d.named[object{"LARGE OBJECT", key{name: it.entry.Tag}}])
+		d.add(it, d.named[object{"LARGE OBJECT", key{name: it.entry.Tag}}])
 	case descStatistics:
 		d.findStatistics(it)
 	}
@@ -109,7 +132,7 @@ func (d *depending) find(it *item) {
 		d.findNamed(it)
 	}
 	if it.entry.Desc == descMatViewData {
-		it.add(d.refresh)
+		d.add(it, d.refresh)
 		d.refresh = it
 	}
 }
@@ -128,13 +151,30 @@ func (d *depending) commented(it *item) *item {
 
 // addInherited makes what switches a trigger on or off wait for the trigger of
 // the partitioned table, which makes that of the partition.
-func (d *depending) addInherited(it *item, table key, depth int) {
-	if depth > maxDepth {
-		return
-	}
-	for _, parent := range d.parents[table] {
-		it.add(d.parts[part{parent, it.subject.own}])
-		d.addInherited(it, parent, depth+1)
+func (d *depending) addInherited(it *item, table key) {
+	walk(table, d.parents, func(parent key) key {
+		d.add(it, d.parts[part{parent, it.subject.own}])
+		return parent
+	})
+}
+
+// walk goes from a key to all that a map leads to, in the order of a search in
+// depth, and goes on from the key that visit gives for each. A script may have
+// circles, and many ways to one key: each is gone on from once.
+func walk[T any](from key, next map[key][]T, visit func(T) key) {
+	seen := map[key]bool{from: true}
+	for open := [][]T{next[from]}; len(open) > 0; {
+		last := &open[len(open)-1]
+		if len(*last) == 0 {
+			open = open[:len(open)-1]
+			continue
+		}
+		one := (*last)[0]
+		*last = (*last)[1:]
+		if k := visit(one); !seen[k] {
+			seen[k] = true
+			open = append(open, next[k])
+		}
 	}
 }
 
@@ -142,13 +182,13 @@ func (d *depending) addInherited(it *item, table key, depth int) {
 // partitioned table, as pg_dump does.
 func (d *depending) findIndexAttach(it *item) {
 	child, parent := d.indexes[it.subject.key()], d.indexes[it.subject.to]
-	it.add(parent, child)
+	d.add(it, parent, child)
 	if child != nil && parent != nil && d.position[parent] < d.position[child] {
-		child.add(parent)
+		d.add(child, parent)
 	}
 	for _, index := range []*item{child, parent} {
 		if index != nil {
-			it.add(d.relations[index.subject.on])
+			d.add(it, d.relations[index.subject.on])
 		}
 	}
 }
@@ -157,39 +197,36 @@ func (d *depending) findIndexAttach(it *item) {
 // indexes of the referenced one, with those of its partitions.
 func (d *depending) findForeignKey(it *item) {
 	s := &it.subject
-	it.add(d.relations[s.on], d.relations[s.to])
+	d.add(it, d.relations[s.on], d.relations[s.to])
 	for _, index := range d.unique[s.to] {
-		it.add(index)
-		d.addAttached(it, index.indexName(), 0)
+		if d.add(it, index); d.left < 0 {
+			return
+		}
+		d.addAttached(it, index.indexName())
 	}
 }
 
 // indexName gives the name of an index, or of a constraint's.
 func (it *item) indexName() key { return key{it.subject.schema, it.subject.own} }
 
-// maxDepth bounds the levels of partitions; a circle cannot be valid.
-const maxDepth = 100
-
-func (d *depending) addAttached(it *item, index key, depth int) {
-	if depth > maxDepth {
-		return
-	}
-	for _, a := range d.attached[index] {
-		it.add(a)
-		d.addAttached(it, a.subject.key(), depth+1)
-	}
+// addAttached makes an item wait for what is attached to an index, on all levels.
+func (d *depending) addAttached(it *item, index key) {
+	walk(index, d.attached, func(a *item) key {
+		d.add(it, a)
+		return a.subject.key()
+	})
 }
 
 func (d *depending) findStatistics(it *item) {
 	k := key{it.entry.Namespace.String, it.entry.Tag}
 	if r := d.relations[k]; r != nil {
-		it.add(r)
+		d.add(it, r)
 		if r.entry.Desc == descMatView {
-			it.add(d.refresh)
+			d.add(it, d.refresh)
 		}
 		return
 	}
-	it.add(d.indexes[k])
+	d.add(it, d.indexes[k])
 }
 
 // findNamed makes an item wait for what it names: for all that pg_dump put off;
@@ -203,12 +240,12 @@ func (d *depending) findNamed(it *item) {
 		return
 	}
 	for _, k := range mentions(it.entry.Defn.String, d.b.isConforming()) {
-		it.add(d.postponed[k]...)
+		d.add(it, d.postponed[k]...)
 		if locks {
-			it.add(d.relations[k])
+			d.add(it, d.relations[k])
 		}
 		if isPostponed {
-			it.add(d.unique[k]...)
+			d.add(it, d.unique[k]...)
 		}
 	}
 }

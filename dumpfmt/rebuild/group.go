@@ -59,11 +59,14 @@ func (b *builder) ownGroup(it *item, oids []string, text string) error {
 	if !ok {
 		return errOwnerEdited
 	}
-	var want strings.Builder
 	for _, oid := range oids {
-		want.WriteString("ALTER LARGE OBJECT " + oid + ownerTo + string(name.Text) + ";\n")
+		for _, part := range []string{"ALTER LARGE OBJECT ", oid, ownerTo, string(name.Text), ";\n"} {
+			if text, ok = strings.CutPrefix(text, part); !ok {
+				return errOwnerEdited
+			}
+		}
 	}
-	if text != want.String()+"\n" {
+	if text != "\n" {
 		return errOwnerEdited
 	}
 	return it.own(owner)

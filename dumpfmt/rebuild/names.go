@@ -50,12 +50,16 @@ func (b *builder) readNames(it *item, r sqlscript.Reading, s subject) bool {
 	return true
 }
 
+// maxName is longer than any name that a server has: 63 bytes, if it was not
+// built for longer ones. It bounds the work on headers.
+const maxName = 1 << 10
+
 // cutSchema splits what a header says of schema and owner where only the header
 // says it: behind the first schema that was named before, if there is one.
 func (b *builder) cutSchema(text string) (schema, owner string, ok bool) {
 	for from := 0; ; {
 		i := strings.Index(text[from:], ownerPart)
-		if i < 0 {
+		if i < 0 || from+i > maxName {
 			return strings.Cut(text, ownerPart)
 		}
 		if from += i; b.schemas[text[:from]] {

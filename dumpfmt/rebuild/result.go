@@ -13,7 +13,9 @@ func (b *builder) result(o Options) (*Result, error) {
 	items := b.order()
 	t.Entries = make([]pgarchive.Entry, 0, len(items)+reservedIDs)
 	b.special(t)
-	b.depend(items)
+	if err := b.depend(items); err != nil {
+		return nil, err
+	}
 	for _, it := range items {
 		t.Entries = append(t.Entries, it.entry)
 	}

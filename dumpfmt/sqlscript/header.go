@@ -154,8 +154,10 @@ func (h Header) Readings() []Reading {
 		if at < 0 {
 			return all
 		}
-		desc, rest, ok := strings.Cut(h.Names[at+len(typePart):], schemaPart)
-		if ok && isDesc(desc) {
+		text := h.Names[at+len(typePart):]
+		desc := text[:len(text)-len(strings.TrimLeft(text, descBytes))]
+		rest, ok := strings.CutPrefix(text[len(desc):], schemaPart)
+		if ok && desc != "" {
 			all = append(all, Reading{Tag: h.Names[:at], Desc: desc, Rest: rest})
 		}
 		if len(all) >= maxReadings {
@@ -169,12 +171,5 @@ func (h Header) Readings() []Reading {
 // those of a function's arguments stand in its tag too.
 const maxReadings = 64
 
-// isDesc tells whether s can be the kind of an item: words in capitals.
-func isDesc(s string) bool {
-	for _, b := range []byte(s) {
-		if (b < 'A' || 'Z' < b) && b != ' ' {
-			return false
-		}
-	}
-	return s != ""
-}
+// descBytes are what the kinds of items are written with.
+const descBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZ "
