@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"runtime/metrics"
 	"slices"
 	"strings"
@@ -528,6 +529,7 @@ func TestVerify_Memory(t *testing.T) {
 		t.Fatal(err)
 	}
 	var most uint64
+	debug.FreeOSMemory() // what other tests left
 	stop := sampleMemory(&most)
 	v := verify(t, dir)
 	stop()
