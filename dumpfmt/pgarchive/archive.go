@@ -110,15 +110,19 @@ func (a *Archive) readDirTOC() (*TOC, error) {
 		return nil, err
 	}
 	defer r.Close()
-	size := int64(-1)
-	if f, ok := r.closer.(*os.File); ok && r.enc == plain {
+	size, limit := int64(-1), int64(dumpfmt.MaxTOC)
+	if f, ok := r.closer.(*os.File); ok {
 		info, err := f.Stat()
 		if err != nil {
 			return nil, err
 		}
-		size = info.Size()
+		if r.enc == plain {
+			size = info.Size()
+		} else {
+			limit = packedLimit(info.Size())
+		}
 	}
-	t, err := ReadTOC(r, tocName, size)
+	t, _, err := readLimitedTOC(r, tocName, size, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +131,15 @@ func (a *Archive) readDirTOC() (*TOC, error) {
 			Err: fmt.Errorf("%s format in a folder", t.Header.Format)}
 	}
 	return t, nil
+}
+
+// packedLimit gives the largest table of contents, in bytes, that is unpacked
+// from a file of this size. Large objects take up to 40 times as much as packed;
+// equal partitions take 250 times as much, but a hundred thousand of them less
+// than the least limit.
+func packedLimit(size int64) int64 {
+	const least, times = 256 << 20, 100
+	return min(max(least, times*size), dumpfmt.MaxTOC)
 }
 
 // Path gives the path that was opened.
@@ -155,9 +168,10 @@ func (a *Archive) Data(e *Entry) (io.ReadCloser, error) {
 	return a.openFile(e.File)
 }
 
-// describe names an entry in messages.
+// describe names an entry in messages. The tag of a function has all its
+// arguments.
 func (e *Entry) describe() string {
-	return fmt.Sprintf("entry with ID %d (%s %s)", e.ID, e.Desc, e.Tag)
+	return fmt.Sprintf("entry with ID %d (%.100s %.1000s)", e.ID, e.Desc, e.Tag)
 }
 
 // File is a file of the archive.
@@ -178,7 +192,7 @@ func (a *Archive) Files() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := joinErrors(inv.wrong); err != nil {
+	if err := joinErrors(inv.wrong, inv.more); err != nil {
 		return nil, err
 	}
 	files := []File{inv.toc}
@@ -201,5 +215,5 @@ func (a *Archive) Sizes() (map[DumpID]int64, error) {
 	for _, it := range inv.items {
 		sizes[it.entry.ID] += it.size
 	}
-	return sizes, joinErrors(inv.wrong)
+	return sizes, joinErrors(inv.wrong, inv.more)
 }

@@ -22,6 +22,7 @@ type blockReader struct {
 	field   string // what is being read, for errors
 	file    io.ReaderAt
 	size    int64 // of the file
+	end     int64 // where the next block starts, or the file ends
 	pos     int64 // of the next byte
 	br      *bufio.Reader
 	intSize int
@@ -29,7 +30,7 @@ type blockReader struct {
 }
 
 func newBlockReader(c *customFile, file io.ReaderAt, pos int64) *blockReader {
-	b := &blockReader{name: c.name, file: file, size: c.size, intSize: c.intSize}
+	b := &blockReader{name: c.name, file: file, size: c.size, end: c.size, intSize: c.intSize}
 	b.br = bufferPool.Get().(*bufio.Reader)
 	b.seek(pos)
 	return b
@@ -115,6 +116,8 @@ func (b *blockReader) chunk() (int64, error) {
 		return 0, b.failf(start, "chunk of %d bytes", n)
 	case n > b.size-b.pos:
 		return 0, b.failf(start, "chunk of %d bytes, but only %d left: %w", n, b.size-b.pos, io.ErrUnexpectedEOF)
+	case n > b.end-b.pos:
+		return 0, b.failf(start, "chunk of %d bytes, but the next block starts at %d", n, b.end)
 	}
 	return n, nil
 }

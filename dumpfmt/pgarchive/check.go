@@ -107,10 +107,13 @@ func (a *Archive) Check(ctx context.Context, opts CheckOptions) (CheckReport, er
 	}
 	errs = append(inv.wrong, errs...)
 	if opts.Wrong == nil {
-		return report, joinErrors(errs)
+		return report, joinErrors(errs, inv.more)
 	}
 	for _, err := range errs {
 		opts.Wrong(err)
+	}
+	if inv.more > 0 {
+		opts.Wrong(moreErrors(inv.more))
 	}
 	return report, nil
 }
@@ -241,10 +244,15 @@ func checkStream(ctx context.Context, r io.Reader, it item, buf []byte, w io.Wri
 }
 
 // joinErrors joins what is wrong with an archive, as far as a person reads it.
-func joinErrors(errs []error) error {
-	if extra := len(errs) - dumpfmt.MaxJoined; extra > 0 {
-		errs = append(slices.Clone(errs[:dumpfmt.MaxJoined]),
-			fmt.Errorf("%w: %d more errors like these", dumpfmt.ErrFormat, extra))
+// There may be more such errors that were not kept, but only beyond these.
+func joinErrors(errs []error, more int) error {
+	if extra := len(errs) + more - dumpfmt.MaxJoined; extra > 0 {
+		errs = append(slices.Clone(errs[:dumpfmt.MaxJoined]), moreErrors(extra))
 	}
 	return errors.Join(errs...)
+}
+
+// moreErrors stands for errors that are only counted.
+func moreErrors(n int) error {
+	return fmt.Errorf("%w: %d more errors like these", dumpfmt.ErrFormat, n)
 }

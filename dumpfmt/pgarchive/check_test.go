@@ -126,7 +126,7 @@ func checkFile(t testing.TB, a *Archive, name string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return joinErrors(append(inv.wrong, errs...))
+	return joinErrors(append(inv.wrong, errs...), inv.more)
 }
 
 // TestCheck_Truncated cuts every file of an archive at every length, in every

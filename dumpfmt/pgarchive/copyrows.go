@@ -138,7 +138,7 @@ func (a *Archive) copyRows(e *Entry, columns []string, yield func([]NullString, 
 		}
 		fields := splitRow(line, len(all))
 		if len(fields) != len(all) {
-			return rowError(a.dataName(e), row, fmt.Errorf("%w: %d fields for %d columns", errRow, len(fields), len(all)))
+			return rowError(a.dataName(e), row, fmt.Errorf("%w: %d fields for %d columns", errRow, 1+bytes.Count(line, []byte{'\t'}), len(all)))
 		}
 		for i, p := range pick {
 			values[i] = unescapeField(fields[p])
@@ -189,12 +189,13 @@ func (l *lineReader) next() ([]byte, error) {
 	}
 }
 
-// splitRow splits a line of COPY text into its fields.
+// splitRow splits a line of COPY text into its fields. Of a line with more than
+// there are columns it gives one field more.
 func splitRow(line []byte, columns int) [][]byte {
 	if columns == 0 && len(line) == 0 {
 		return nil
 	}
-	return bytes.Split(line, []byte{'\t'})
+	return bytes.SplitN(line, []byte{'\t'}, columns+1)
 }
 
 // unescapeField decodes a field of COPY text as COPY FROM does.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"odx/dumpfmt"
@@ -18,8 +19,9 @@ type customFile struct {
 	tocEnd  int64 // where the blocks start
 	intSize int
 
-	mu    sync.Mutex
-	spans map[DumpID]span // found by scan; nil before
+	mu     sync.Mutex
+	spans  map[DumpID]span // found by scan; nil before
+	starts []int64         // the offsets in the table of contents, sorted; nil before blockEnd
 }
 
 // span is where a block lies.
@@ -145,6 +147,25 @@ func (b *blockReader) checkKind(start int64, kind byte, e *Entry) error {
 	return nil
 }
 
+// blockEnd gives where what is at pos has to end, as far as the table of contents
+// says where the next block starts. Chunks that go on into it could be those of
+// all other blocks, for each of these.
+func (c *customFile) blockEnd(t *TOC, pos int64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.starts == nil {
+		c.starts = []int64{c.size}
+		for i := range t.Entries {
+			if e := &t.Entries[i]; e.HadDumper && e.Offset.State == OffsetSet && e.Offset.Pos < c.size {
+				c.starts = append(c.starts, e.Offset.Pos)
+			}
+		}
+		slices.Sort(c.starts)
+	}
+	next, _ := slices.BinarySearch(c.starts, pos+1)
+	return c.starts[min(next, len(c.starts)-1)]
+}
+
 // openBlock opens the file at the content of the entry's block.
 func (c *customFile) openBlock(t *TOC, e *Entry) (*os.File, *blockReader, error) {
 	pos, err := c.locate(t, e)
@@ -156,7 +177,7 @@ func (c *customFile) openBlock(t *TOC, e *Entry) (*os.File, *blockReader, error)
 		return nil, nil, err
 	}
 	b := newBlockReader(c, f, pos)
-	b.field = e.describe()
+	b.field, b.end = e.describe(), c.blockEnd(t, pos)
 	kind, id, err := b.header()
 	switch {
 	case err != nil:
@@ -196,7 +217,7 @@ func (c *customFile) openChunks(pos int64, t *TOC, field string) (io.ReadCloser,
 		return nil, err
 	}
 	b := newBlockReader(c, f, pos)
-	b.field = field
+	b.field, b.end = field, c.blockEnd(t, pos)
 	return c.stream(t, b, &blockCloser{f, b}), nil
 }
 

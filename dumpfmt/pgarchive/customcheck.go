@@ -16,7 +16,7 @@ func (c *customFile) takeInventory(t *TOC) (*inventory, error) {
 	if hasUnset(t) {
 		_, err := c.scan(t)
 		if errors.Is(err, dumpfmt.ErrFormat) {
-			inv.wrong = append(inv.wrong, err)
+			inv.blame(err)
 			return inv, nil
 		}
 		if err != nil {
@@ -26,7 +26,7 @@ func (c *customFile) takeInventory(t *TOC) (*inventory, error) {
 	for i := range t.Entries {
 		e := &t.Entries[i]
 		if e.HadDumper != (e.Offset.State != OffsetNoData) {
-			inv.wrong = append(inv.wrong, &dumpfmt.FormatError{Path: c.name, Offset: -1, Field: e.describe(),
+			inv.blame(&dumpfmt.FormatError{Path: c.name, Offset: -1, Field: e.describe(),
 				Err: fmt.Errorf("offset state %q does not go with its data flag %t", e.Offset.State, e.HadDumper)})
 			continue
 		}
@@ -35,7 +35,7 @@ func (c *customFile) takeInventory(t *TOC) (*inventory, error) {
 		}
 		pos, err := c.locate(t, e)
 		if err != nil {
-			inv.wrong = append(inv.wrong, err)
+			inv.blame(err)
 			continue
 		}
 		inv.items = append(inv.items, item{entry: e, file: c.name, pos: pos, kind: kindOf(e)})
@@ -65,7 +65,7 @@ func (inv *inventory) measure(c *customFile) {
 		end = it.pos
 	}
 	if end != c.tocEnd && len(inv.wrong) == 0 {
-		inv.wrong = append(inv.wrong, &dumpfmt.FormatError{Path: c.name, Offset: c.tocEnd, Field: "end of the table of contents",
+		inv.blame(&dumpfmt.FormatError{Path: c.name, Offset: c.tocEnd, Field: "end of the table of contents",
 			Err: fmt.Errorf("%d bytes that belong to no entry", end-c.tocEnd)})
 	}
 }

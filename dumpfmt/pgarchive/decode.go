@@ -107,7 +107,7 @@ func (d *dataReader) open() error {
 		}
 		d.dec = z
 	case lz4Frames:
-		l := lz4.NewReader(d.br)
+		l := lz4.NewReader(&lz4Source{br: d.br})
 		d.dec = l
 		return l.Apply(lz4.ConcurrencyOption(1))
 	case zstdFrames:
@@ -199,6 +199,39 @@ func (d *dataReader) Close() error {
 }
 
 var errClosed = errors.New("read after close")
+
+// legacyLZ4 starts an lz4 frame of the kind before the present one, which neither
+// pg_dump nor pg_restore knows.
+const legacyLZ4 = "\x02\x21\x4c\x18"
+
+var errLegacyLZ4 = errors.New("lz4 frames of the legacy kind")
+
+// lz4Source keeps starts of legacy frames in a row from the lz4 library, which
+// calls itself for each of them until the stack is full. The library takes them
+// by reads of four bytes. Among frames of the present kind no two such reads in a
+// row give these bytes: they can be a checksum or the whole of a short block,
+// but what comes next is the length of a block, for which they are too much, or
+// the start of a frame.
+type lz4Source struct {
+	br       *bufio.Reader
+	isLegacy bool // the last read gave such a start
+}
+
+func (s *lz4Source) Read(p []byte) (int, error) {
+	before := s.isLegacy
+	s.isLegacy = false
+	if len(p) == len(legacyLZ4) {
+		next, err := s.br.Peek(len(p)) // Read may give them in pieces
+		if err != nil && err != io.EOF {
+			return 0, err
+		}
+		s.isLegacy = string(next) == legacyLZ4
+	}
+	if before && s.isLegacy {
+		return 0, errLegacyLZ4
+	}
+	return s.br.Read(p)
+}
 
 // source counts what the decoder takes and keeps an error that is not the end:
 // decoders wrap or hide it.

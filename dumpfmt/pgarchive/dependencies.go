@@ -37,9 +37,16 @@ import "strings"
 // after the data waits for all data: the first of it for the data, the rest for
 // the first. Which tables it locks is not known then: a deadlock is possible.
 //
+// Where many entries wait for many tables, their product is added. Beyond maxSteps
+// the rest of them waits for all data in the same way, and statistics of indexes
+// for no refresh.
+//
 // Functions in indexes and constraints that read other tables are not seen.
-func SafeForParallel(t *TOC) int {
+func SafeForParallel(t *TOC) int { return safeForParallel(t, maxSteps) }
+
+func safeForParallel(t *TOC, steps int) int {
 	s := &safety{
+		steps:     steps,
 		toc:       t,
 		families:  findFamilies(t),
 		indexes:   findIndexTrees(t),
@@ -60,11 +67,17 @@ func SafeForParallel(t *TOC) int {
 	return added
 }
 
+// maxSteps bounds what SafeForParallel looks at for entries that wait for many:
+// enough for 2,800 triggers of a table with as many partitions, or for constraints
+// of 800 domains where there are 10,000 tables.
+const maxSteps = 8 << 20
+
 // safety is what SafeForParallel knows of the entries so far.
 type safety struct {
 	toc      *TOC
 	families *families
 	indexes  *indexTrees
+	steps    int // that are left of maxSteps
 
 	at        map[DumpID]int    // index of an entry
 	data      []DumpID          // the TABLE DATA entries
@@ -90,19 +103,28 @@ func (s *safety) wait(e *Entry) {
 	if e.Section != SectionPostData || isLatePass(e.Desc) {
 		return
 	}
-	if strings.HasPrefix(e.Defn.String, "ALTER DOMAIN ") {
+	isDomain, isPassedOn, isTooMuch := strings.HasPrefix(e.Defn.String, "ALTER DOMAIN "), passedOn(e.Desc), s.steps < 0
+	if isDomain && !isTooMuch {
+		s.steps -= len(s.data)
 		e.waitFor(s.data...)
 	}
-	if passedOn(e.Desc) {
-		e.waitFor(s.families.reached(e, s.at)...)
+	if isPassedOn && !isTooMuch {
+		found, steps := s.families.reached(s.toc, e, s.at)
+		s.steps -= steps
+		e.waitFor(found...)
 	}
-	if s.families.isEmpty && len(s.data) > 0 {
-		if s.barrier == 0 {
-			e.waitFor(s.data...)
-			s.barrier = e.ID
-		}
-		e.waitFor(s.barrier)
+	if s.families.isEmpty || isTooMuch && (isDomain || isPassedOn) {
+		s.waitForAll(e)
 	}
+}
+
+// waitForAll makes the first entry wait for all data, and others for the first.
+func (s *safety) waitForAll(e *Entry) {
+	if s.barrier == 0 && len(s.data) > 0 {
+		e.waitFor(s.data...)
+		s.barrier = e.ID
+	}
+	e.waitFor(s.barrier)
 }
 
 // isLatePass tells whether pg_restore keeps entries of this kind, if they come
@@ -211,16 +233,19 @@ func alteredTable(defn string) string {
 // waitStatistics makes the statistics of a table wait for its data, and those
 // of an index of a materialized view for its refresh.
 func (s *safety) waitStatistics(e *Entry) {
+	var loads []DumpID
 	for _, id := range e.Dependencies {
-		e.waitFor(s.loads[id])
+		loads = append(loads, s.loads[id])
 		at, ok := s.at[id]
-		if !ok || s.toc.Entries[at].Desc != "INDEX" {
+		if !ok || s.toc.Entries[at].Desc != "INDEX" || s.steps < 0 {
 			continue
 		}
+		s.steps -= len(s.toc.Entries[at].Dependencies)
 		for _, on := range s.toc.Entries[at].Dependencies {
 			if load, ok := s.at[s.loads[on]]; ok && s.toc.Entries[load].Desc != DescTableData {
-				e.waitFor(s.loads[on])
+				loads = append(loads, s.loads[on])
 			}
 		}
 	}
+	e.waitFor(loads...)
 }

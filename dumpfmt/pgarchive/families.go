@@ -27,7 +27,7 @@ type families struct {
 	isEmpty  bool // there is no table
 	children map[DumpID][]DumpID
 	parents  map[DumpID][]DumpID
-	viaRoot  map[DumpID]bool // tables whose rows are loaded through their root
+	viaRoot  map[DumpID]bool // tables of a family of which some are loaded through the root
 }
 
 // viaRootComment starts the definition of a TABLE DATA entry whose rows are
@@ -41,13 +41,14 @@ func findFamilies(t *TOC) *families {
 		viaRoot:  make(map[DumpID]bool),
 	}
 	tables := make(map[DumpID]bool)
+	var viaRoot []DumpID
 	for i := range t.Entries {
 		e := &t.Entries[i]
 		switch {
 		case isTable(e):
 			tables[e.ID] = true
 		case e.Desc == DescTableData && isViaRoot(e):
-			f.viaRoot[e.first()] = true
+			viaRoot = append(viaRoot, e.first())
 		}
 	}
 	f.isEmpty = len(tables) == 0
@@ -62,6 +63,11 @@ func findFamilies(t *TOC) *families {
 				}
 			}
 		}
+	}
+	for _, table := range viaRoot {
+		walk([]DumpID{table}, f.viaRoot, func(id DumpID) [2][]DumpID {
+			return [2][]DumpID{f.parents[id], f.children[id]}
+		})
 	}
 	return f
 }
@@ -97,55 +103,54 @@ func (f *families) join(child, parent DumpID) {
 }
 
 // reached gives the tables below those that an entry belongs to, in the order of
-// the TOC, as far as they come earlier. To pg_restore a table stands for its
-// data, if there are any.
-func (f *families) reached(e *Entry, at map[DumpID]int) []DumpID {
-	var found []DumpID
+// the TOC, as far as they come earlier; of a family that is loaded through its
+// root, all of its tables. To pg_restore a table stands for its data, if there
+// are any. The steps say how much there was to look at.
+func (f *families) reached(t *TOC, e *Entry, at map[DumpID]int) (found []DumpID, steps int) {
+	var from []DumpID
 	for _, table := range e.Dependencies {
-		for member := range f.below(table) {
-			if _, ok := at[member]; ok {
-				found = append(found, member)
-			}
+		if len(f.children[table]) > 0 || f.viaRoot[table] {
+			from = append(from, table)
 		}
 	}
-	slices.SortFunc(found, func(a, b DumpID) int { return at[a] - at[b] })
-	return found
-}
-
-// below gives the tables below one, without itself; of a family that is loaded
-// through its root, all of its tables.
-func (f *families) below(table DumpID) map[DumpID]bool {
-	if len(f.children[table]) == 0 && len(f.parents[table]) == 0 {
-		return nil
+	if len(from) == 0 {
+		return nil, 0
 	}
-	if len(f.viaRoot) > 0 {
-		family := reach(table, f.parents, f.children)
-		for member := range family {
-			if f.viaRoot[member] {
-				return family
-			}
+	seen := make(map[DumpID]bool)
+	steps = walk(from, seen, func(id DumpID) [2][]DumpID {
+		if f.viaRoot[id] {
+			return [2][]DumpID{f.parents[id], f.children[id]}
+		}
+		return [2][]DumpID{f.children[id]}
+	})
+	var places []int
+	for member := range seen {
+		if place, ok := at[member]; ok {
+			places = append(places, place)
 		}
 	}
-	found := reach(table, f.children)
-	delete(found, table)
-	return found
+	slices.Sort(places)
+	for _, place := range places {
+		found = append(found, t.Entries[place].ID)
+	}
+	return found, steps
 }
 
-// reach gives all that can be reached from a table, and the table.
-func reach(from DumpID, ways ...map[DumpID][]DumpID) map[DumpID]bool {
-	found := map[DumpID]bool{from: true}
-	open := []DumpID{from}
+// walk adds to seen what can be reached from some tables, and these, but does
+// not go on from what is there. It gives the number of steps.
+func walk(from []DumpID, seen map[DumpID]bool, ways func(DumpID) [2][]DumpID) (steps int) {
+	open := slices.Clone(from)
 	for len(open) > 0 {
 		id := open[len(open)-1]
 		open = open[:len(open)-1]
-		for _, next := range ways {
-			for _, n := range next[id] {
-				if !found[n] {
-					found[n] = true
-					open = append(open, n)
-				}
-			}
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		for _, next := range ways(id) {
+			open = append(open, next...)
+			steps += len(next)
 		}
 	}
-	return found
+	return steps
 }

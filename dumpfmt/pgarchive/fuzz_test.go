@@ -87,6 +87,76 @@ func FuzzCustom(f *testing.F) {
 	})
 }
 
+// maxFuzzData is the size up to which files are tried: each byte of a packed one
+// can stand for 32 KiB.
+const maxFuzzData = 1 << 12
+
+// FuzzFolder: Check finds whatever reading would stumble over in a folder whose
+// data files and lists all have the same bytes.
+func FuzzFolder(f *testing.F) {
+	added := 0
+	for _, pattern := range []string{"pg*/cellar/*.dat", "pg*/cellar/*.gz", "pg*/cellar/*.toc", "pg17/kitchen-*/4[01]*.dat.*"} {
+		files, err := filepath.Glob("testdata/" + pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, path := range files {
+			p, form := readFile(f, path), slices.Index(lookupOrder[:], suffixOf(path))
+			if len(p) <= maxFuzzData && filepath.Base(path) != tocName {
+				f.Add(readFile(f, "testdata/pg15/cellar/toc.dat"), p, uint8(form))
+				f.Add(readFile(f, "testdata/pg18/cellar/toc.dat"), p, uint8(form))
+				added++
+			}
+		}
+	}
+	if added == 0 {
+		f.Fatal("no seeds")
+	}
+	f.Fuzz(func(t *testing.T, toc, data []byte, form uint8) {
+		if len(toc) > maxFuzz || len(data) > maxFuzzData {
+			return
+		}
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, tocName), toc, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a, err := Open(dir)
+		if err == nil {
+			writeData(t, a, data, lookupOrder[int(form)%len(lookupOrder)])
+			_, err = a.Check(t.Context(), CheckOptions{Jobs: 2})
+		}
+		if err != nil {
+			if !errors.Is(err, dumpfmt.ErrFormat) {
+				t.Fatalf("not a format error: %v", err)
+			}
+			return
+		}
+		readAll(t, a)
+	})
+}
+
+// writeData makes the files that the archive's entries name, and that of a large
+// object.
+func writeData(t *testing.T, a *Archive, data []byte, c Compression) {
+	t.Helper()
+	const maxFiles, maxName = 6, 200
+	names := map[string]bool{LargeObjectFile(910001): true}
+	for i := range a.TOC.Entries {
+		name := a.dataName(&a.TOC.Entries[i])
+		if checkName(name) == nil && len(name) <= maxName && name != tocName && len(names) < maxFiles {
+			names[name] = true
+		}
+	}
+	for name := range names {
+		if suffixOf(name) == None {
+			name += c.Suffix()
+		}
+		if err := os.WriteFile(filepath.Join(a.Path(), name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // readAll reads everything in an archive that has passed Check.
 func readAll(t *testing.T, a *Archive) {
 	t.Helper()

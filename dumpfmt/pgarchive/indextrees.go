@@ -14,18 +14,31 @@ import "strings"
 // keys that need it fail. So what is attached to an index comes first, and it is
 // attached when it is valid.
 type indexTrees struct {
-	above map[string]string   // what an index is attached to
-	below map[string][]DumpID // INDEX ATTACH entries of what is attached to an index
+	above  map[string]attachment // what an index is attached to
+	below  map[string][]DumpID   // INDEX ATTACH entries of what is attached to an index
+	hasTop map[string]bool       // what is known of hasTopAbove
+}
+
+// attachment is how an index is attached to another.
+type attachment struct {
+	parent string
+	entry  DumpID
 }
 
 func findIndexTrees(t *TOC) *indexTrees {
-	x := &indexTrees{above: make(map[string]string), below: make(map[string][]DumpID)}
+	x := &indexTrees{
+		above:  make(map[string]attachment),
+		below:  make(map[string][]DumpID),
+		hasTop: make(map[string]bool),
+	}
 	for i := range t.Entries {
 		if e := &t.Entries[i]; e.Desc == DescIndexAttach {
-			if parent, child, ok := attachedIndex(e.Defn.String); ok {
-				x.above[child] = parent
-				x.below[parent] = append(x.below[parent], e.ID)
+			parent, child, ok := attachedIndex(e.Defn.String)
+			if _, again := x.above[child]; !ok || again {
+				continue // an index is attached once
 			}
+			x.above[child] = attachment{parent, e.ID}
+			x.below[parent] = append(x.below[parent], e.ID)
 		}
 	}
 	return x
@@ -33,17 +46,34 @@ func findIndexTrees(t *TOC) *indexTrees {
 
 // before gives the INDEX ATTACH entries that another has to wait for.
 func (x *indexTrees) before(e *Entry) []DumpID {
-	index, child, ok := attachedIndex(e.Defn.String)
-	// No tree is deeper than it has indexes. A file may say that it is a circle.
-	for range x.above {
-		if !ok || index == child {
-			return nil
-		}
-		if index, ok = x.above[index]; !ok {
-			return x.below[child]
-		}
+	_, child, ok := attachedIndex(e.Defn.String)
+	if !ok || x.above[child].entry != e.ID || !x.hasTopAbove(child) {
+		return nil
 	}
-	return nil
+	return x.below[child]
+}
+
+// hasTopAbove tells whether the way up from an index ends. A file may say that
+// it is a circle.
+func (x *indexTrees) hasTopAbove(index string) bool {
+	var way []string
+	for {
+		has, known := x.hasTop[index]
+		if !known {
+			up, ok := x.above[index]
+			if ok {
+				x.hasTop[index] = false // until the top is found
+				way = append(way, index)
+				index = up.parent
+				continue
+			}
+			has = true
+		}
+		for _, on := range way {
+			x.hasTop[on] = has
+		}
+		return has
+	}
 }
 
 // attachedIndex takes both names from ALTER INDEX parent ATTACH PARTITION child.

@@ -16,10 +16,24 @@ import (
 type inventory struct {
 	toc    File
 	items  []item
-	wrong  []error
+	wrong  []error  // as far as blame keeps it
+	more   int      // errors that it did not keep
 	unused []string // names that nothing refers to, sorted
 
 	expected map[DumpID]expectation
+}
+
+// maxBlame is the number of errors that are kept: a list of large objects can
+// have a hundred million lines, each with its own.
+const maxBlame = 10_000
+
+// blame records what is wrong.
+func (inv *inventory) blame(err error) {
+	if len(inv.wrong) == maxBlame {
+		inv.more++
+		return
+	}
+	inv.wrong = append(inv.wrong, err)
 }
 
 // item is one file with data.
@@ -70,8 +84,8 @@ func (a *Archive) takeInventory() (*inventory, error) {
 	for i := range a.TOC.Entries {
 		e := &a.TOC.Entries[i]
 		if e.HadDumper != (e.File != "") {
-			inv.wrong = append(inv.wrong, &dumpfmt.FormatError{Path: tocName, Offset: -1, Field: e.describe(),
-				Err: fmt.Errorf("file %q does not go with its data flag %t", e.File, e.HadDumper)})
+			inv.blame(&dumpfmt.FormatError{Path: tocName, Offset: -1, Field: e.describe(),
+				Err: fmt.Errorf("file %.100q does not go with its data flag %t", e.File, e.HadDumper)})
 			continue
 		}
 		if e.HadDumper {
@@ -127,14 +141,14 @@ func (inv *inventory) addEntry(a *Archive, e *Entry, left map[string]int64) {
 	var listed []uint32
 	for lo, err := range a.LargeObjects(e) {
 		if err != nil {
-			inv.wrong = append(inv.wrong, err)
+			inv.blame(err)
 			return
 		}
 		listed = append(listed, lo.OID)
 		inv.add(a, item{entry: e, file: lo.File, kind: anyBytes, oid: lo.OID}, left)
 	}
 	if err := inv.expected[e.ID].compare(listed); err != nil {
-		inv.wrong = append(inv.wrong, &dumpfmt.FormatError{Path: a.dataName(e), Offset: -1, Err: err})
+		inv.blame(&dumpfmt.FormatError{Path: a.dataName(e), Offset: -1, Err: err})
 	}
 }
 
@@ -142,7 +156,7 @@ func (inv *inventory) addEntry(a *Archive, e *Entry, left map[string]int64) {
 func (inv *inventory) add(a *Archive, it item, left map[string]int64) bool {
 	name := it.file
 	fail := func(err error) bool {
-		inv.wrong = append(inv.wrong, &dumpfmt.FormatError{Path: name, Offset: -1,
+		inv.blame(&dumpfmt.FormatError{Path: name, Offset: -1,
 			Err: fmt.Errorf("%w (%s)", err, it.entry.describe())})
 		return false
 	}

@@ -141,6 +141,7 @@ func expectLargeObjects(t *TOC) map[DumpID]expectation {
 	slices.Sort(all.oids)
 	expected := make(map[DumpID]expectation, len(lists))
 	var byID map[DumpID]*Entry
+	read := make(map[DumpID]expectation)
 	for _, e := range lists {
 		if !groups {
 			expected[e.ID] = all
@@ -149,31 +150,41 @@ func expectLargeObjects(t *TOC) map[DumpID]expectation {
 		if byID == nil {
 			byID = t.ByID()
 		}
-		expected[e.ID] = expectGroup(e, byID)
+		expected[e.ID] = expectGroup(e, byID, read)
 	}
 	return expected
 }
 
-// expectGroup reads the OIDs in the BLOB METADATA entry that a BLOBS entry
-// depends on.
-func expectGroup(e *Entry, byID map[DumpID]*Entry) expectation {
+// expectGroup gives the OIDs in the BLOB METADATA entry that a BLOBS entry
+// depends on. It reads each only once.
+func expectGroup(e *Entry, byID map[DumpID]*Entry, read map[DumpID]expectation) expectation {
 	for _, id := range e.Dependencies {
 		m, ok := byID[id]
 		if !ok || m.Desc != DescBlobMetadata {
 			continue
 		}
-		x := expectation{from: m.describe(), valid: true}
-		for line := range strings.Lines(m.Defn.String) {
-			oid, err := strconv.ParseUint(strings.TrimSuffix(line, "\n"), 10, 32)
-			if err != nil {
-				return expectation{}
-			}
-			x.oids = append(x.oids, uint32(oid))
+		x, ok := read[id]
+		if !ok {
+			x = readGroup(m)
+			read[id] = x
 		}
-		slices.Sort(x.oids)
 		return x
 	}
 	return expectation{}
+}
+
+// readGroup reads the OIDs in a BLOB METADATA entry.
+func readGroup(m *Entry) expectation {
+	x := expectation{from: m.describe(), valid: true}
+	for line := range strings.Lines(m.Defn.String) {
+		oid, err := strconv.ParseUint(strings.TrimSuffix(line, "\n"), 10, 32)
+		if err != nil {
+			return expectation{}
+		}
+		x.oids = append(x.oids, uint32(oid))
+	}
+	slices.Sort(x.oids)
+	return x
 }
 
 // compare holds the large objects that have data against the expectation.

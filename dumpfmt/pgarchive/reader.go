@@ -34,7 +34,13 @@ func ReadTOC(r io.Reader, path string, size int64) (*TOC, error) {
 
 // readTOC also gives the offset of the first byte behind the TOC.
 func readTOC(src io.Reader, path string, size int64) (*TOC, int64, error) {
+	return readLimitedTOC(src, path, size, dumpfmt.MaxTOC)
+}
+
+// readLimitedTOC refuses a TOC of more than limit bytes.
+func readLimitedTOC(src io.Reader, path string, size, limit int64) (*TOC, int64, error) {
 	r := newWireReader(src, path, size)
+	r.limit = limit
 	t := &TOC{}
 	r.readHeader(&t.Header)
 	r.readEntries(t)
