@@ -1,10 +1,16 @@
 package restore
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
 	"odx/dumpfmt/sqlscript"
 )
@@ -65,12 +71,18 @@ func FuzzProperties(f *testing.F) {
 		`COMMENT ON DATABASE old IS 'It''s the "kitchen" \ database; --';`,
 		`REVOKE CONNECT,TEMPORARY ON DATABASE old FROM PUBLIC; GRANT "`,
 		`ALTER DATABASE x SET "0`,
+		"CREATE DATABASE x TABLESPACE =",
+		"CREATE DATABASE x TABLESPACE y TABLESPACE = fast;",
 		`ALTER DATABASE x SET a TO $$;$$; /* ; */ ALTER DATABASE x SET b TO e'\';'`,
 	} {
 		f.Add(defn)
 	}
 	f.Fuzz(func(t *testing.T, defn string) {
 		p := readProperties(&pgarchive.TOC{Entries: []pgarchive.Entry{{Desc: "DATABASE PROPERTIES", Defn: pgarchive.Str(defn)}}})
+		of := readProperties(&pgarchive.TOC{Entries: []pgarchive.Entry{{Desc: "DATABASE", Defn: pgarchive.Str(defn)}}})
+		if len(of.unknown) > 1 || len(of.settings)+len(of.grants)+len(of.others) > 0 {
+			t.Fatalf("of CREATE DATABASE: %+v", of)
+		}
 		const name = `n"ew; DROP DATABASE x; --`
 		for _, s := range append(append(append([]statement{}, p.settings...), p.grants...), p.others...) {
 			sql := s.of(name)
@@ -140,4 +152,150 @@ func isLocaleKeyword(w string) bool {
 		}
 	}
 	return false
+}
+
+// FuzzPlan: whatever a table of contents has, it is refused or planned without a
+// server. One of its entries may be of another kind, with another definition.
+func FuzzPlan(f *testing.F) {
+	for _, v := range versions {
+		cellar, err := os.ReadFile("../../dumpfmt/pgarchive/testdata/" + v + "/cellar/toc.dat")
+		if err != nil {
+			f.Fatal(err)
+		}
+		var kitchens bytes.Buffer
+		if err := pgarchive.WriteTOC(&kitchens, kitchen(f, v)); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(cellar, uint16(0), "", "")
+		f.Add(kitchens.Bytes(), uint16(0), "", "")
+		for i, e := range []struct{ desc, defn string }{
+			{"DATABASE", "CREATE DATABASE x TABLESPACE ="},
+			{"POLICY", "CREATE POLICY p ON t TO ann, bob USING (a);"},
+			{"ACL", "SET SESSION AUTHORIZATION ann;\nGRANT ALL ON TABLE t TO bob;\nRESET SESSION AUTHORIZATION;"},
+			{"USER MAPPING", "CREATE USER MAPPING FOR bob SERVER s;"},
+			{"FUNCTION", "CREATE FUNCTION f() LANGUAGE c SET a"},
+			{"OPERATOR", "CREATE OPERATOR + (RESTRICT = s.f)"},
+			{"EXTENSION", `CREATE EXTENSION x WITH SCHEMA "a""b";`},
+		} {
+			f.Add(cellar, uint16(i), e.desc, e.defn)
+		}
+	}
+	f.Fuzz(func(t *testing.T, p []byte, at uint16, desc, defn string) {
+		toc, err := pgarchive.ReadTOC(bytes.NewReader(p), "toc.dat", int64(len(p)))
+		if err != nil || len(toc.Entries) == 0 {
+			return
+		}
+		if e := &toc.Entries[int(at)%len(toc.Entries)]; desc != "" {
+			e.Desc, e.Defn = desc, pgarchive.Str(defn)
+		}
+		if err := refuseStrange(toc); err != nil {
+			if !errors.Is(err, dumpfmt.ErrFormat) {
+				t.Fatalf("not a format error: %v", err)
+			}
+			return
+		}
+		planWithoutServer(t, toc)
+	})
+}
+
+// planWithoutServer does with a table of contents what a restore does, where half of
+// the roles exist.
+func planWithoutServer(t *testing.T, toc *pgarchive.TOC) {
+	t.Helper()
+	s := &source{toc: toc}
+	s.locale()
+	readProperties(toc)
+	tablespacesOf(toc)
+	weigh(toc, map[pgarchive.DumpID]int64{})
+	cutTOC(toc)
+	p := makePlan(toc)
+	mappingsNeedServers(toc)
+	m := &mender{known: knownRoles{}, changed: map[pgarchive.DumpID]bool{}, left: p.left}
+	for i, role := range rolesOf(toc, true) {
+		m.known[role] = roleState{Exists: i%2 == 0, Become: i%4 == 0, ActFor: i%4 == 0}
+	}
+	m.mend(toc)
+	who := newReserved(toc, "plain")
+
+	without := plan{left: maps.Clone(p.left)}
+	if _, err := without.leaveReserved(toc, who); err != nil && !errors.Is(err, ErrSuperuser) {
+		t.Fatal(err)
+	}
+	r := &run{source: s, notImmutable: errors.New("refused")}
+	if err := r.leaveUnaccent(toc, &without); err != nil && !errors.As(err, new(*ExtensionError)) {
+		t.Fatal(err)
+	}
+	wantWaits(t, toc)
+	for _, connecting := range []func(*pgarchive.Entry) bool{onlyOwner, func(e *pgarchive.Entry) bool { return who.doer(e) != byOwner }} {
+		list := rounds(toc, p.left, connecting)
+		wantEachOnce(t, toc, p.left, connecting, list)
+		wantEachOnce(t, toc, p.left, connecting, apart(list, toc, m.changed))
+	}
+
+	var mended bytes.Buffer
+	if err := pgarchive.WriteTOC(&mended, r.tocForTool()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pgarchive.ReadTOC(&mended, "toc.dat", int64(mended.Len())); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantEachOnce fails the test unless each entry that is not left out is in one
+// round, of the role that may restore it.
+func wantEachOnce(t *testing.T, toc *pgarchive.TOC, left map[pgarchive.DumpID]bool, connecting func(*pgarchive.Entry) bool, list []round) {
+	t.Helper()
+	byID, seen := toc.ByID(), map[pgarchive.DumpID]bool{}
+	for _, now := range list {
+		if len(now.entries) == 0 {
+			t.Fatal("a round without entries")
+		}
+		for _, id := range now.entries {
+			e := byID[id]
+			if seen[id] || left[id] {
+				t.Fatalf("%s is twice in the rounds, or left out (%t)", entryName(e), left[id])
+			}
+			if seen[id] = true; !isNote(e.Desc) && now.connecting != connecting(e) {
+				t.Fatalf("%s is in a round of another role", entryName(e))
+			}
+		}
+	}
+	for i := range toc.Entries {
+		if e := &toc.Entries[i]; !seen[e.ID] && !left[e.ID] {
+			t.Fatalf("%s is in no round", entryName(e))
+		}
+	}
+}
+
+// wantWaits fails the test if an entry waits less than one that it depends on, or
+// not longer than one that it lacked. In a circle that cannot be.
+func wantWaits(t *testing.T, toc *pgarchive.TOC) {
+	t.Helper()
+	lacking := &pgarchive.TOC{Header: toc.Header, Entries: slices.Clone(toc.Entries)}
+	waits, longest := parallelWaits(lacking)
+	before := map[pgarchive.DumpID]bool{}
+	isCircle := false
+	byID := toc.ByID()
+	for i := range lacking.Entries {
+		e := &lacking.Entries[i]
+		for _, d := range e.Dependencies {
+			isCircle = isCircle || byID[d] != nil && !before[d]
+		}
+		before[e.ID] = true
+	}
+	for i := range lacking.Entries {
+		e := &lacking.Entries[i]
+		if waits[e.ID] > longest {
+			t.Fatalf("%s waits for %d, more than %d", entryName(e), waits[e.ID], longest)
+		}
+		for j, d := range e.Dependencies {
+			least := waits[d]
+			if j >= len(toc.Entries[i].Dependencies) {
+				least++
+			}
+			if !isCircle && waits[e.ID] < least {
+				t.Fatalf("%s waits for %d, and dependency %d for %d", entryName(e), waits[e.ID], d, waits[d])
+			}
+		}
+	}
 }

@@ -73,17 +73,18 @@ type audience struct {
 // USING and WITH CHECK have expressions. Names is empty for a policy for all.
 func findAudience(defn string) (a audience) {
 	l := sqlscript.NewLexer([]byte(defn), true)
-	into, inList := &a.before, false
+	var before, after strings.Builder
+	into, inList := &before, false
 	for t, ok := l.Next(); ok; t, ok = l.Next() {
 		word := string(t.Text)
 		isWord := t.Kind != sqlscript.Space && t.Kind != sqlscript.Remark
 		switch {
-		case into == &a.before && word == "TO":
+		case into == &before && word == "TO":
 			inList = true
 		case inList && slices.Contains([]string{"USING", "WITH", ";"}, word):
-			into, inList = &a.after, false
+			into, inList = &after, false
 		case !inList && isWord && slices.Contains([]string{"USING", "WITH"}, word):
-			into = &a.after
+			into = &after
 		case inList:
 			if isWord && word != "," {
 				a.names = append(a.names, word)
@@ -91,9 +92,10 @@ func findAudience(defn string) (a audience) {
 			continue
 		}
 		if !inList {
-			*into += word
+			into.WriteString(word)
 		}
 	}
+	a.before, a.after = before.String(), after.String()
 	for _, name := range a.names {
 		if isRole(name) {
 			a.roles = append(a.roles, plain(name))

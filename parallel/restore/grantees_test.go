@@ -2,6 +2,7 @@ package restore
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"odx/dumpfmt/pgarchive"
@@ -48,5 +49,12 @@ func TestFindAudience(t *testing.T) {
 		if a.before != tt.before || a.after != tt.after || fmt.Sprint(a.roles) != tt.roles {
 			t.Errorf("%s: %+v", tt.defn, a)
 		}
+	}
+}
+
+func TestFindAudience_Long(t *testing.T) {
+	using := "USING (" + strings.Repeat("+", 1<<20) + ");"
+	if a := findAudience("CREATE POLICY p ON s.t TO ann " + using); a.after != using || fmt.Sprint(a.roles) != "[ann]" {
+		t.Errorf("%d bytes, for %q", len(a.after), a.roles)
 	}
 }

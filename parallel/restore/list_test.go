@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 
 var versions = []string{"pg13", "pg15", "pg17", "pg18"}
 
-func kitchen(t *testing.T, version string) *pgarchive.TOC {
+func kitchen(t testing.TB, version string) *pgarchive.TOC {
 	t.Helper()
 	a, err := pgarchive.Open(filepath.Join("../../dumpfmt/pgarchive/testdata", version, "kitchen.dump"))
 	if err != nil {
@@ -180,6 +181,20 @@ func TestRounds_Chain(t *testing.T) {
 	}
 	if text := fmt.Sprint(got); text != "[[1 2 3 4] [5] [6] [10] [7 8] [9] [11]]" {
 		t.Error(text)
+	}
+}
+
+// TestRounds_LongChain has an entry that waits for all others, each of which waits
+// for the next one.
+func TestRounds_LongChain(t *testing.T) {
+	defer debug.SetMaxStack(debug.SetMaxStack(4 << 20))
+	toc := &pgarchive.TOC{Entries: make([]pgarchive.Entry, 100_000)}
+	for i := range toc.Entries {
+		id := pgarchive.DumpID(i + 1)
+		toc.Entries[i] = pgarchive.Entry{ID: id, Desc: "VIEW", Section: pgarchive.SectionPreData, Dependencies: []pgarchive.DumpID{id + 1}}
+	}
+	if n := count(rounds(toc, nil, onlyOwner)); n != len(toc.Entries) {
+		t.Errorf("%d of %d entries", n, len(toc.Entries))
 	}
 }
 

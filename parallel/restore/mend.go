@@ -113,6 +113,7 @@ func notOurs(role string) string {
 // ofPrivileges mends GRANTs and REVOKEs, statement by statement. Those between
 // SET SESSION AUTHORIZATION and RESET are a role's own.
 func (m *mender) ofPrivileges(e *pgarchive.Entry) (kept string, isWhole bool) {
+	var b strings.Builder
 	reason, isWhole := "", true
 	for _, tokens := range cutStatements(e.Defn.String, true) {
 		w := words(text(tokens))
@@ -137,9 +138,9 @@ func (m *mender) ofPrivileges(e *pgarchive.Entry) (kept string, isWhole bool) {
 			isWhole = false
 			continue
 		}
-		kept += text(tokens) + ";\n"
+		b.WriteString(text(tokens) + ";\n")
 	}
-	return kept, isWhole
+	return b.String(), isWhole
 }
 
 // ofPolicy takes roles out of the list of those that a policy is for.

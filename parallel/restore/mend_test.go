@@ -52,6 +52,15 @@ func TestMend(t *testing.T) {
 	}
 }
 
+func TestMend_ManyGrants(t *testing.T) {
+	want := strings.Repeat("GRANT SELECT(a) ON TABLE t TO ann;\n", 200_000)
+	toc := &pgarchive.TOC{Entries: []pgarchive.Entry{{ID: 1, Desc: "ACL", Tag: "TABLE t", Defn: pgarchive.Str(want + "GRANT ALL ON TABLE t TO bob;\n")}}}
+	m := &mender{known: knownRoles{"ann": {Exists: true}}, changed: map[pgarchive.DumpID]bool{}, left: map[pgarchive.DumpID]bool{}}
+	if m.mend(toc); toc.Entries[0].Defn.String != want || len(m.lost) != 1 {
+		t.Errorf("%d bytes, lost %v", len(toc.Entries[0].Defn.String), m.lost)
+	}
+}
+
 func TestMend_CommentOnPolicy(t *testing.T) {
 	toc := &pgarchive.TOC{Entries: []pgarchive.Entry{{ID: 1, Desc: "POLICY", Tag: "t p", Defn: pgarchive.Str("CREATE POLICY p ON t TO bob;")},
 		{ID: 2, Desc: "COMMENT", Tag: "POLICY p ON t", Defn: pgarchive.Str("COMMENT ON POLICY p ON t IS 'x';"), Dependencies: []pgarchive.DumpID{1}}}}

@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -31,6 +32,8 @@ type reserved struct {
 	shells    map[tableKey]bool // types that the archive declares before it makes them
 	untrusted map[string]bool   // languages in which only a superuser may write functions
 	settings  map[string]bool   // settings that not everybody may change
+
+	ofNoted map[pgarchive.DumpID]doer // entries that notes are about, as far as asked for
 }
 
 // kindsByDoer has the kinds of which every entry needs the same.
@@ -77,12 +80,12 @@ func findReserved(ctx context.Context, s *server.Session, toc *pgarchive.TOC, ow
 
 func newReserved(toc *pgarchive.TOC, owner string) *reserved {
 	v := &reserved{owner: owner, entries: toc.ByID(), shells: map[tableKey]bool{}, settings: map[string]bool{},
-		untrusted: map[string]bool{"c": true, "internal": true}}
+		untrusted: map[string]bool{"c": true, "internal": true}, ofNoted: map[pgarchive.DumpID]doer{}}
 	for i := range toc.Entries {
 		switch e := &toc.Entries[i]; {
 		case e.Desc == "SHELL TYPE":
 			v.shells[tableKey{e.Namespace.String, e.Tag}] = true
-		case e.Desc == "PROCEDURAL LANGUAGE" && !slices.Contains(words(e.Defn.String), "TRUSTED"):
+		case e.Desc == "PROCEDURAL LANGUAGE" && !follows(e.Defn.String, []string{"TRUSTED"}):
 			v.untrusted[e.Tag] = true
 		}
 	}
@@ -96,19 +99,18 @@ func (v *reserved) doer(e *pgarchive.Entry) doer {
 	}
 	switch e.Desc {
 	case "FUNCTION", "PROCEDURE":
-		return v.ofFunction(words(e.Defn.String))
+		return v.ofFunction(e.Defn.String)
 	case "AGGREGATE":
-		return superuserIf(follows(words(e.Defn.String), []string{"STYPE", "MSTYPE"}, "=", "internal"))
+		return superuserIf(follows(e.Defn.String, []string{"STYPE", "MSTYPE"}, "=", "internal"))
 	case "CAST":
-		return max(byEither, superuserIf(follows(words(e.Defn.String), []string{"WITHOUT"}, "FUNCTION")))
+		return max(byEither, superuserIf(follows(e.Defn.String, []string{"WITHOUT"}, "FUNCTION")))
 	case "TYPE":
-		isBase := !slices.Contains(words(e.Defn.String), "AS") // or a mere name
+		isBase := !follows(e.Defn.String, []string{"AS"}) // or a mere name
 		return superuserIf(isBase || v.shells[tableKey{e.Namespace.String, e.Tag}])
 	case "OPERATOR":
-		return ofOperator(words(e.Defn.String))
+		return ofOperator(e.Defn.String)
 	case "PUBLICATION":
-		w := words(e.Defn.String)
-		return superuserIf(len(w) > 4 && w[3] == "FOR" && w[4] == "ALL")
+		return superuserIf(matches(firstWords(e.Defn.String, 5), "", "", "", "FOR", "ALL"))
 	case pgarchive.DescTableData, "SEQUENCE SET", "STATISTICS DATA":
 		return v.ofData(e)
 	case "DEFAULT ACL":
@@ -130,32 +132,38 @@ func superuserIf(yes bool) doer {
 
 // ofFunction looks at a function's attributes, which stand between LANGUAGE
 // and the body. Only pg_dump's keywords are in capitals without quotes.
-func (v *reserved) ofFunction(words []string) doer {
-	i := slices.Index(words, "LANGUAGE")
-	if i < 0 || i+1 >= len(words) {
+func (v *reserved) ofFunction(defn string) doer {
+	l := sqlscript.NewLexer([]byte(defn), true)
+	for w, ok := nextWord(l); ok && w != "LANGUAGE"; w, ok = nextWord(l) {
+	}
+	language, isNamed := nextWord(l)
+	if !isNamed {
 		return byOwner
 	}
-	who := superuserIf(v.untrusted[plain(words[i+1])])
-	for i += 2; i < len(words); i++ {
-		switch words[i] {
+	who := superuserIf(v.untrusted[plain(language)])
+	w, ok := nextWord(l)
+	for ok {
+		next, more := nextWord(l)
+		switch w {
 		case "AS", "BEGIN", "RETURN":
 			return who
 		case "LEAKPROOF", "SUPPORT":
 			who = bySuperuser
 		case "SET":
-			if i+1 < len(words) && v.settings[strings.ToLower(plain(words[i+1]))] {
+			if v.settings[strings.ToLower(plain(next))] {
 				who = max(who, byEither)
 			}
 		}
+		w, ok = next, more
 	}
 	return who
 }
 
 // ofOperator finds estimators that are not PostgreSQL's own: recent minor
 // releases let only superusers name such.
-func ofOperator(words []string) doer {
-	for i, w := range words {
-		if (w == "RESTRICT" || w == "JOIN") && i+3 < len(words) && words[i+1] == "=" && words[i+3] == "." {
+func ofOperator(defn string) doer {
+	for w := range runs(defn, 4) {
+		if matches(w, "RESTRICT", "=", "", ".") || matches(w, "JOIN", "=", "", ".") {
 			return byEither
 		}
 	}
@@ -178,9 +186,16 @@ func (v *reserved) ofNote(e *pgarchive.Entry) doer {
 		return byEither
 	}
 	for _, id := range e.Dependencies {
-		if of := v.entries[id]; of != nil && !isNote(of.Desc) {
-			return v.doer(of)
+		of := v.entries[id]
+		if of == nil || isNote(of.Desc) {
+			continue
 		}
+		who, isKnown := v.ofNoted[id]
+		if !isKnown {
+			who = v.doer(of)
+			v.ofNoted[id] = who
+		}
+		return who
 	}
 	return byEither
 }
@@ -191,21 +206,58 @@ func isACL(desc string) bool { return desc == "ACL" || desc == "DEFAULT ACL" }
 
 // words gives the tokens of a statement but blanks and comments. Names in
 // quotes keep them.
-func words(statement string) (list []string) {
-	l := sqlscript.NewLexer([]byte(statement), true)
+func words(statement string) []string { return slices.Collect(eachWord(statement)) }
+
+// eachWord gives the same one by one: a definition of many megabytes may have a
+// word in each byte.
+func eachWord(statement string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		l := sqlscript.NewLexer([]byte(statement), true)
+		for w, ok := nextWord(l); ok && yield(w); w, ok = nextWord(l) {
+		}
+	}
+}
+
+// nextWord gives "" after the last one.
+func nextWord(l *sqlscript.Lexer) (w string, ok bool) {
 	for t, ok := l.Next(); ok; t, ok = l.Next() {
 		if t.Kind != sqlscript.Space && t.Kind != sqlscript.Remark {
-			list = append(list, string(t.Text))
+			return string(t.Text), true
 		}
+	}
+	return "", false
+}
+
+// firstWords gives at most n.
+func firstWords(statement string, n int) (list []string) {
+	for w := range eachWord(statement) {
+		if len(list) == n {
+			break
+		}
+		list = append(list, w)
 	}
 	return list
 }
 
-// follows tells whether the words have one of first and right after it the
-// rest.
-func follows(words, first []string, rest ...string) bool {
-	for i, w := range words {
-		if slices.Contains(first, w) && len(words) > i+len(rest) && slices.Equal(words[i+1:i+1+len(rest)], rest) {
+// runs gives every n words that follow each other, in one slice that is used again.
+func runs(statement string, n int) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		var now []string
+		for w := range eachWord(statement) {
+			if len(now) == n {
+				now = now[:copy(now, now[1:])]
+			}
+			if now = append(now, w); len(now) == n && !yield(now) {
+				return
+			}
+		}
+	}
+}
+
+// follows tells whether a statement has one of first and right after it the rest.
+func follows(statement string, first []string, rest ...string) bool {
+	for w := range runs(statement, 1+len(rest)) {
+		if slices.Contains(first, w[0]) && slices.Equal(w[1:], rest) {
 			return true
 		}
 	}
@@ -234,7 +286,7 @@ func mappingsNeedServers(toc *pgarchive.TOC) {
 			continue
 		}
 		// CREATE USER MAPPING FOR user SERVER name
-		if w := words(e.Defn.String); len(w) > 6 && servers[plain(w[6])] > 0 {
+		if w := firstWords(e.Defn.String, 7); len(w) > 6 && servers[plain(w[6])] > 0 {
 			e.Dependencies = append(e.Dependencies, servers[plain(w[6])])
 		}
 	}

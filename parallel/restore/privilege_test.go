@@ -1,6 +1,8 @@
 package restore
 
 import (
+	"runtime"
+	"strings"
 	"testing"
 
 	"odx/dumpfmt/pgarchive"
@@ -100,5 +102,48 @@ func TestReserved_Circle(t *testing.T) {
 	}}
 	if got := newReserved(toc, "").doer(&toc.Entries[0]); got != byEither {
 		t.Error(got)
+	}
+}
+
+// TestReserved_ManyNotes has very many comments on a function whose definition is
+// long.
+func TestReserved_ManyNotes(t *testing.T) {
+	toc := &pgarchive.TOC{Entries: []pgarchive.Entry{
+		{ID: 1, Desc: "FUNCTION", Defn: pgarchive.Str("CREATE FUNCTION f(" + strings.Repeat(",", 1<<20) + ") LANGUAGE c AS 'f'")},
+		{ID: 2, Desc: "COMMENT", Dependencies: []pgarchive.DumpID{1}},
+	}}
+	who := newReserved(toc, "")
+	for range 100_000 {
+		if got := who.doer(&toc.Entries[1]); got != bySuperuser {
+			t.Fatal(got)
+		}
+	}
+}
+
+// TestReserved_Memory has definitions with a word in each byte: all of the words
+// would take more than ten times the memory.
+func TestReserved_Memory(t *testing.T) {
+	const size = 8 << 20
+	long := pgarchive.Str("CREATE X LANGUAGE sql " + strings.Repeat("+", size))
+	toc := &pgarchive.TOC{}
+	for i, desc := range []string{"FUNCTION", "AGGREGATE", "CAST", "TYPE", "OPERATOR", "PUBLICATION", "TABLE", "PROCEDURAL LANGUAGE", "USER MAPPING", "DATABASE"} {
+		toc.Entries = append(toc.Entries, pgarchive.Entry{ID: pgarchive.DumpID(i + 1), Desc: desc, Defn: long})
+	}
+	toc.Entries = append(toc.Entries, pgarchive.Entry{Desc: "TABLE DATA", CopyStmt: pgarchive.Str("COPY t (" + long.String + ") FROM stdin;")})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := refuseStrange(toc); err != nil {
+		t.Fatal(err)
+	}
+	readProperties(toc)
+	mappingsNeedServers(toc)
+	who := newReserved(toc, "")
+	for i := range toc.Entries {
+		who.doer(&toc.Entries[i])
+	}
+	runtime.ReadMemStats(&after)
+	// Each look at a definition copies it.
+	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(3*size*len(toc.Entries)); got > most {
+		t.Errorf("%d bytes were allocated, more than %d", got, most)
 	}
 }

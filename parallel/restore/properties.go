@@ -36,14 +36,25 @@ func readProperties(toc *pgarchive.TOC) (p properties) {
 		case e.Desc == "STDSTRINGS":
 			conforming = !strings.Contains(e.Defn.String, "off")
 		case e.Desc == "DATABASE":
-			if w := words(e.Defn.String); follows(w, []string{"TABLESPACE"}, "=") {
-				p.unknown = append(p.unknown, "TABLESPACE "+w[slices.Index(w, "TABLESPACE")+2])
+			if name := tablespaceOf(e.Defn.String); name != "" {
+				p.unknown = append(p.unknown, "TABLESPACE "+name)
 			}
 		case e.Desc == "DATABASE PROPERTIES", isNote(e.Desc) && strings.HasPrefix(e.Tag, "DATABASE "):
 			p.add(e.Defn.String, conforming)
 		}
 	}
 	return p
+}
+
+// tablespaceOf gives the tablespace that a CREATE DATABASE names, as it stands
+// there; "" for none.
+func tablespaceOf(defn string) string {
+	for w := range runs(defn, 3) {
+		if matches(w, "TABLESPACE", "=") {
+			return w[2]
+		}
+	}
+	return ""
 }
 
 // add sorts the statements of an entry.

@@ -46,6 +46,8 @@ func TestReadProperties(t *testing.T) {
 		{"DATABASE PROPERTIES", "ALTER DATABASE old SET a TO 'x;y'; -- z\n;;", `[ALTER DATABASE "new" SET a TO 'x;y'] []`},
 		{"DATABASE PROPERTIES", "ALTER DATABASE old IS_TEMPLATE = true;", "[] [ALTER DATABASE old IS_TEMPLATE = true]"},
 		{"DATABASE", "CREATE DATABASE old WITH TEMPLATE = template0 TABLESPACE = fast;", "[] [TABLESPACE fast]"},
+		{"DATABASE", "CREATE DATABASE old TABLESPACE x TABLESPACE = fast", "[] [TABLESPACE fast]"},
+		{"DATABASE", "CREATE DATABASE old TABLESPACE =", "[] []"},
 		{"SECURITY LABEL", "SECURITY LABEL FOR x ON DATABASE old IS 'y';", "[] [SECURITY LABEL FOR x ON DATABASE old IS 'y']"},
 		{"ACL", `GRANT "`, "[] [GRANT \"]"},
 		{"ACL", "", "[] []"},

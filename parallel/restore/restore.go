@@ -262,9 +262,10 @@ func (r *run) checkSource(ctx context.Context) error {
 // fillDatabase makes the database, fills it and gives it its name, or drops it.
 func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 	r.Progress.SetPhase("creating the database")
+	published := false
 	defer func() {
 		r.session.Close()
-		if err != nil {
+		if !published { // also after a panic, which goes on
 			err = errors.Join(err, r.undo())
 		}
 	}()
@@ -293,6 +294,7 @@ func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 	if err := r.publish(ctx); err != nil {
 		return err
 	}
+	published = true
 	r.endReplacing(ctx)
 	return nil
 }

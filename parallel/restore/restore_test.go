@@ -239,6 +239,31 @@ func (s *site) failAtEachStep(t *testing.T, backup string, steps []string) {
 	}
 }
 
+// TestRun_Panics: a fault of odx itself ends it, and leaves no database either.
+func TestRun_Panics(t *testing.T) {
+	s := newSite(t, "")
+	backup := s.backup()
+	for _, at := range steps {
+		t.Run(at, func(t *testing.T) {
+			r := s.newRun(backup)
+			r.hook = func(step string) {
+				if step == at {
+					panic("at " + at)
+				}
+			}
+			func() {
+				defer func() {
+					if got := recover(); got != "at "+at {
+						t.Errorf("%v, want a panic at this step", got)
+					}
+				}()
+				_, _ = r.do(t.Context()) // does not come back
+			}()
+			s.nothingLeft()
+		})
+	}
+}
+
 // TestRun_LoadFails has rows that a check refuses once they are in another
 // database.
 func TestRun_LoadFails(t *testing.T) {

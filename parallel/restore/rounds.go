@@ -148,28 +148,46 @@ func parallelWaits(toc *pgarchive.TOC) (waits map[pgarchive.DumpID]int, longest 
 	}
 	pgarchive.SafeForParallel(toc)
 	waits = make(map[pgarchive.DumpID]int, len(toc.Entries))
-	var wait func(id pgarchive.DumpID) int
-	wait = func(id pgarchive.DumpID) int {
-		e, isEntry := byID[id]
-		if n, isKnown := waits[id]; isKnown || !isEntry {
-			return n
-		}
-		waits[id] = 0 // for a file whose dependencies are a circle
-		n := 0
-		for j, d := range e.Dependencies {
-			after := wait(d)
-			if j >= had[id] {
-				after++
-			}
-			n = max(n, after)
-		}
-		waits[id] = n
-		return n
-	}
 	for i := range toc.Entries {
-		longest = max(longest, wait(toc.Entries[i].ID))
+		e := &toc.Entries[i]
+		if _, isKnown := waits[e.ID]; !isKnown {
+			countWaits(e, byID, had, waits)
+		}
+		longest = max(longest, waits[e.ID])
 	}
 	return waits, longest
+}
+
+// countWaits adds to waits an entry and all that it depends on. It keeps the way
+// from the entry down by itself: that may be as long as the archive.
+func countWaits(e *pgarchive.Entry, byID map[pgarchive.DumpID]*pgarchive.Entry, had, waits map[pgarchive.DumpID]int) {
+	type step struct {
+		entry *pgarchive.Entry
+		next  int // of its dependencies
+		waits int // by those before
+	}
+	waits[e.ID] = 0
+	for path := []step{{entry: e}}; len(path) > 0; {
+		now := &path[len(path)-1]
+		id, dependencies := now.entry.ID, now.entry.Dependencies
+		if now.next == len(dependencies) {
+			waits[id] = now.waits
+			path = path[:len(path)-1]
+			continue
+		}
+		d := dependencies[now.next]
+		after, isKnown := waits[d]
+		if of := byID[d]; of != nil && !isKnown {
+			waits[d] = 0 // for a file whose dependencies are a circle
+			path = append(path, step{entry: of})
+			continue
+		}
+		if now.next >= had[id] {
+			after++
+		}
+		now.waits = max(now.waits, after)
+		now.next++
+	}
 }
 
 // viewEntries gives the entries with the rows of materialized views, and those

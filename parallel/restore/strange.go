@@ -3,6 +3,7 @@ package restore
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -25,13 +26,13 @@ func refuseStrange(toc *pgarchive.TOC) error {
 }
 
 func strange(e *pgarchive.Entry) error {
-	if e.CopyStmt.Valid && e.CopyStmt.String != "" && !isCopyFromStdin(words(e.CopyStmt.String)) {
+	if e.CopyStmt.Valid && e.CopyStmt.String != "" && !isCopyFromStdin(e.CopyStmt.String) {
 		return fmt.Errorf("rows are loaded by COPY ... FROM stdin, and this has %.100q", e.CopyStmt.String)
 	}
 	if e.Desc == "DATABASE" || e.Desc == "DATABASE PROPERTIES" {
 		return nil // read, and never run
 	}
-	for _, statement := range statements(words(e.Defn.String)) {
+	for statement := range beginnings(e.Defn.String) {
 		switch {
 		case isACL(e.Desc):
 			if !isPrivilege(statement) {
@@ -46,36 +47,54 @@ func strange(e *pgarchive.Entry) error {
 	return nil
 }
 
-// isCopyFromStdin tells whether the words are of one COPY that reads what is
-// sent to it.
-func isCopyFromStdin(words []string) bool {
-	count := func(word string) (n int) {
-		for _, w := range words {
-			if isWord(w, word) {
-				n++
-			}
+// isCopyFromStdin tells whether the text is one COPY that reads what is sent to
+// it.
+func isCopyFromStdin(text string) bool {
+	var first string
+	var last [3]string
+	n, froms, ends := 0, 0, 0
+	for w := range eachWord(text) {
+		if n++; n == 1 {
+			first = w
 		}
-		return n
+		if isWord(w, "FROM") {
+			froms++
+		}
+		if w == ";" {
+			ends++
+		}
+		last = [3]string{last[1], last[2], w}
 	}
-	n := len(words)
-	return n > 4 && isWord(words[0], "COPY") && count("FROM") == 1 && count(";") == 1 &&
-		isWord(words[n-3], "FROM") && isWord(words[n-2], "STDIN") && words[n-1] == ";"
+	return n > 4 && isWord(first, "COPY") && froms == 1 && ends == 1 &&
+		isWord(last[0], "FROM") && isWord(last[1], "STDIN") && last[2] == ";"
 }
 
-// statements cuts words at semicolons. The body of a function without quotes is
-// cut as well: what begins in it cannot be strange.
-func statements(words []string) (list [][]string) {
-	for len(words) > 0 {
-		end := slices.Index(words, ";")
-		if end < 0 {
-			end = len(words)
+// beginnings cuts a definition at semicolons and gives what is looked at of each
+// statement: its first words, and an ON if one follows. All of the words could
+// take many times the memory of the definition, so one slice serves for all
+// statements. The body of a function without quotes is cut as well: what begins in
+// it cannot be strange.
+func beginnings(defn string) iter.Seq[[]string] {
+	const first = 5
+	return func(yield func([]string) bool) {
+		var now []string
+		for w := range eachWord(defn) {
+			switch {
+			case w != ";":
+				if len(now) < first || w == "ON" && len(now) == first {
+					now = append(now, w)
+				}
+			case len(now) > 0:
+				if !yield(now) {
+					return
+				}
+				now = now[:0]
+			}
 		}
-		if end > 0 {
-			list = append(list, words[:end])
+		if len(now) > 0 {
+			yield(now)
 		}
-		words = words[min(end+1, len(words)):]
 	}
-	return list
 }
 
 // isPrivilege tells whether a statement is one that pg_dump writes about
