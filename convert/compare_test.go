@@ -100,9 +100,14 @@ func TestCompare_Damaged(t *testing.T) {
 	if err := os.Truncate(file, int64(len(readFile(t, file))-4)); err != nil {
 		t.Fatal(err)
 	}
-	for _, pair := range [][2]string{{good["foreign.zip"], bad}, {bad, good["foreign.zip"]}} {
+	packed := readFile(t, good["kitchen.sql.gz"])
+	cut, changed := filepath.Join(t.TempDir(), "cut.sql.gz"), filepath.Join(t.TempDir(), "changed.sql.gz")
+	put(t, cut, packed[:len(packed)/2])
+	packed[len(packed)-6] ^= 1 // of the CRC-32
+	put(t, changed, packed)
+	for _, pair := range [][2]string{{good["foreign.zip"], bad}, {bad, good["foreign.zip"]}, {cut, bad}, {good["kitchen.sql"], changed}} {
 		if _, err := Compare(t.Context(), CompareOptions{A: pair[0], B: pair[1]}); !errors.Is(err, dumpfmt.ErrFormat) {
-			t.Errorf("%v", err)
+			t.Errorf("%v: %v", pair, err)
 		}
 	}
 }

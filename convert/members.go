@@ -2,6 +2,7 @@ package convert
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"iter"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -45,7 +47,7 @@ func placeMembers(z *odoozip.Reader, withOdx bool) (list []keptMember, extractio
 			}
 		case m.Hidden, m.Kind == odoozip.KindOther, m.Kind == odoozip.KindOdx:
 			regular = false
-			k.file = extraFile(m.Name(), i, taken)
+			k.file = extraFile(strings.TrimPrefix(m.Name(), "./"), i, taken)
 		default:
 			k.file = name // manifest.json, filestore/...
 		}
@@ -85,8 +87,18 @@ func writeMembers(path string, list []keptMember) error {
 	})
 }
 
+// keptBytes is the line of a member whose names are not UTF-8, in base64 as JSON
+// has bytes.
+type keptBytes struct {
+	Name []byte `json:"name"`
+	File []byte `json:"file"`
+}
+
 // line is what the list has of a member.
 func (k keptMember) line() any {
+	if !utf8.ValidString(k.name) || !utf8.ValidString(k.file) {
+		return keptBytes{[]byte(k.name), []byte(cmp.Or(k.file, k.name))}
+	}
 	if k.file != "" && k.file != k.name {
 		return []string{k.name, k.file}
 	}
@@ -161,14 +173,18 @@ func parseMembers(r io.Reader, path string, yield func(keptMember, error) bool) 
 // parseMember reads a line of the list. Its names lead nowhere else.
 func parseMember(line []byte) (k keptMember, err error) {
 	var pair []string
-	if err := json.Unmarshal(line, &k.name); err == nil {
+	var raw keptBytes
+	switch {
+	case json.Unmarshal(line, &k.name) == nil:
 		k.file = k.name
-	} else if err := json.Unmarshal(line, &pair); err != nil || len(pair) != 2 {
-		return k, errors.New("neither a name nor a name and a file")
-	} else {
+	case json.Unmarshal(line, &pair) == nil && len(pair) == 2:
 		k.name, k.file = pair[0], pair[1]
+	case json.Unmarshal(line, &raw) == nil:
+		k.name, k.file = string(raw.Name), string(raw.File)
+	default:
+		return k, errors.New("neither a name nor a name and a file")
 	}
-	if err := odoozip.CheckName(k.name); err != nil {
+	if err := odoozip.CheckMember(k.name); err != nil || k.file == k.name {
 		return k, err
 	}
 	return k, odoozip.CheckName(k.file)

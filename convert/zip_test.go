@@ -246,6 +246,10 @@ func TestZip_Foreign(t *testing.T) {
 			"folder on top":  {{"top/", nil}, file("top/filestore/a0/a1"), {"top/dump.sql", text}, {"top/manifest.json", manifest.text}},
 			"with folders":   {{"filestore/", nil}, {"filestore/a0/", nil}, file("filestore/a0/a1"), manifest, dump, {"empty/", nil}},
 			"other members":  {file("readme.txt"), dump, manifest, file("logs/odoo.log"), file("Readme.txt"), file("member-1"), file("filestore/a0/a1")},
+			"dot on top":     {{"./", nil}, {"./dump.sql", text}, file("./readme.txt"), {"./filestore/", nil}, file("./filestore/a0/a1"), {"./manifest.json", manifest.text}},
+			"dot on some":    {dump, file("./readme.txt"), manifest, file("./filestore/a0/a1"), file("filestore/b1/b2"), file("readme.txt")},
+			"not UTF-8":      {file("caf\xe9.txt"), dump, file("caf\xe8.txt"), {"d\xe9p\xf4t/", nil}, file("\xff/x"), file("filestore/a0/\xe9"), file("filestore/b1/b2"), manifest},
+			"not UTF-8 top":  {file("\xe9/readme.txt"), {"\xe9/dump.sql", text}, file("\xe9/filestore/a0/a1"), file("\xe8/dump.sql.txt")},
 			"twice the same": {file("x"), dump, file("x"), manifest, file("filestore/a0/a1")},
 		}
 		if !strings.Contains(path, "pg15/") { // one release has to take every shape
@@ -408,6 +412,28 @@ func TestZip_Damaged(t *testing.T) {
 	}
 	if refused < len(good)/7/2 {
 		t.Errorf("%d of %d were refused", refused, len(good)/7)
+	}
+}
+
+// TestMakeManifest_None has modules that are dumped as INSERT statements, and a
+// table of that name which is another's.
+func TestMakeManifest_None(t *testing.T) {
+	for _, stmt := range []string{"", "COPY public.ir_module_module (id, title) FROM stdin;\n"} {
+		e := pgarchive.Entry{Desc: pgarchive.DescTableData, Tag: "ir_module_module", HadDumper: true,
+			Namespace: pgarchive.NullString{String: "public", Valid: true}, CopyStmt: pgarchive.NullString{String: stmt, Valid: true}}
+		m, err := makeManifest(&pgarchive.Archive{TOC: &pgarchive.TOC{Entries: []pgarchive.Entry{e}}})
+		if m != nil || err != nil {
+			t.Errorf("%q: %v, %v", stmt, m, err)
+		}
+	}
+}
+
+// TestCutter_NotAPart has a member in places.json that no joined stream has.
+func TestCutter_NotAPart(t *testing.T) {
+	c := &cutter{ctx: t.Context(), dump: io.NewSectionReader(strings.NewReader("x"), 0, 1), dir: t.TempDir()}
+	place := odoozip.FilePlace{Name: "1.dat.gz", Members: odoozip.MemberPlaces{{Place: odoozip.Place{Size: 1}, Bits: 8}}}
+	if _, err := c.file(&place); !errors.Is(err, dumpfmt.ErrFormat) {
+		t.Errorf("%v, want a format error", err)
 	}
 }
 

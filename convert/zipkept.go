@@ -49,8 +49,9 @@ func (w *zipWriter) top() string {
 func (w *zipWriter) keptMember(k keptMember, there *nameSet) error {
 	there.add(k.name)
 	switch {
-	case k.name == w.src.zip.Dump && k.file == k.name && !w.dumpAdded:
+	case string([]rune(k.name)) == w.src.zip.Dump && k.file == k.name && !w.dumpAdded: // JSON has U+FFFD for what is not UTF-8
 		w.dumpAdded = true
+		w.src.zip.Dump = k.name
 		return w.addDump(k.name)
 	case strings.HasSuffix(k.name, "/"):
 		return w.z.Add(odoozip.Header{Name: k.name, Modified: w.src.modified}, nil)
@@ -107,22 +108,26 @@ func (w *zipWriter) addKept() error {
 	return nil
 }
 
-// nameSet remembers names by 8 bytes each: of millions of names two are the
-// same with a probability of about 1 in 10^6 times 10^6.
+// nameSet remembers names by 8 bytes each, without a "./" before them: of
+// millions of names two are the same with a probability of about 1 in 10^6 times
+// 10^6.
 type nameSet struct {
 	seed   maphash.Seed
 	hashes []uint64
 }
 
-func (s *nameSet) add(name string) { s.hashes = append(s.hashes, maphash.String(s.seed, name)) }
+func (s *nameSet) add(name string) { s.hashes = append(s.hashes, s.hash(name)) }
 func (s *nameSet) sort()           { slices.Sort(s.hashes) }
+func (s *nameSet) hash(name string) uint64 {
+	return maphash.String(s.seed, strings.TrimPrefix(name, "./"))
+}
 
 // has tells whether the name was added, after sort. A nil set has none.
 func (s *nameSet) has(name string) bool {
 	if s == nil {
 		return false
 	}
-	_, ok := slices.BinarySearch(s.hashes, maphash.String(s.seed, name))
+	_, ok := slices.BinarySearch(s.hashes, s.hash(name))
 	return ok
 }
 

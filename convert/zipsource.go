@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -183,7 +184,7 @@ func (c *conversion) chooseManifest(s *zipSource) (err error) {
 		return fmt.Errorf("make manifest.json of the dump's ir_module_module: %w", err)
 	}
 	if made == nil {
-		c.note("no manifest.json: the database is not Odoo's, or its modules were not dumped")
+		c.note("no manifest.json: the database is not Odoo's, or its modules were not dumped, or as INSERT statements")
 		return nil
 	}
 	s.manifest = made.Encode()
@@ -192,7 +193,7 @@ func (c *conversion) chooseManifest(s *zipSource) (err error) {
 }
 
 // makeManifest makes the manifest that Odoo would have written; nil if the
-// archive has no rows that say so.
+// archive has no rows that say so. Those of pg_dump --inserts are not read.
 func makeManifest(a *pgarchive.Archive) (*dumpfmt.Manifest, error) {
 	var modules []dumpfmt.Module
 	var series dumpfmt.Series
@@ -201,7 +202,11 @@ func makeManifest(a *pgarchive.Archive) (*dumpfmt.Manifest, error) {
 		if e.Desc != pgarchive.DescTableData || e.Tag != "ir_module_module" || e.Namespace.String != "public" || !e.HadDumper {
 			continue
 		}
-		for row, err := range a.CopyRows(e, "name", "state", "latest_version") {
+		columns := []string{"name", "state", "latest_version"}
+		if !hasColumns(e, columns) {
+			continue
+		}
+		for row, err := range a.CopyRows(e, columns...) {
 			if err != nil {
 				return nil, err
 			}
@@ -217,6 +222,12 @@ func makeManifest(a *pgarchive.Archive) (*dumpfmt.Manifest, error) {
 		return &m, nil
 	}
 	return nil, nil
+}
+
+// hasColumns tells whether the data of an entry are COPY text with these columns.
+func hasColumns(e *pgarchive.Entry, columns []string) bool {
+	all, err := pgarchive.CopyColumns(e.CopyStmt.String)
+	return err == nil && !slices.ContainsFunc(columns, func(c string) bool { return !slices.Contains(all, c) })
 }
 
 // versionNumber makes 150020 of "15.20 (Debian 15.20-0+deb12u1)", as

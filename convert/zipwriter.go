@@ -226,7 +226,7 @@ func (w *zipWriter) addFile(root *os.Root, path, name string, info fs.FileInfo) 
 	if err := w.ctx.Err(); err != nil {
 		return context.Cause(w.ctx)
 	}
-	if err := odoozip.CheckName(name); err != nil {
+	if err := odoozip.CheckMember(name); err != nil {
 		return &dumpfmt.FormatError{Path: path, Offset: -1, Err: fmt.Errorf("cannot be a member of a zip: %w", err)}
 	}
 	w.count++

@@ -118,13 +118,27 @@ func ReadRecord(path string) (*Record, error) {
 	return ParseRecord(data, path)
 }
 
+// maxRecordValues is the largest number of values in an odx.json: Encode writes
+// no less than 32 bytes for each of those that there are many of. An element of
+// a list takes up to 40 bytes of memory, but may stand there in 2.
+const maxRecordValues = MaxRecord / 32
+
+// maxQuoted is how much of an error about the JSON is kept, in characters.
+const maxQuoted = 200
+
 // ParseRecord is ReadRecord of a content that was read. Path is for errors.
 func ParseRecord(data []byte, path string) (*Record, error) {
+	if n := bytes.Count(data, []byte{','}); n > maxRecordValues {
+		return nil, &FormatError{Path: path, Offset: -1, Err: fmt.Errorf("%d values, more than the %d that are read", n, maxRecordValues)}
+	}
 	var r Record
 	if err := json.Unmarshal(data, &r); err != nil {
 		offset := int64(-1)
 		if s := (*json.SyntaxError)(nil); errors.As(err, &s) {
 			offset = s.Offset
+		}
+		if len(err.Error()) > maxQuoted { // it quotes all of a time
+			err = fmt.Errorf("%.*s...", maxQuoted, err)
 		}
 		return nil, &FormatError{Path: path, Offset: offset, Err: err}
 	}

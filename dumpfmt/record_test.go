@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -18,6 +19,7 @@ func FuzzParseRecord(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte(`{"odx_format": 2}`))
+	f.Add([]byte(`{"started": "` + strings.Repeat("0", 1000) + `"}`))
 	f.Add([]byte(`{"odx_format": 1, "archive": {"files": [{"name": "a", "bytes": -1}, null]}, "zip": {"script": {"data": [{}]}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := ParseRecord(data, RecordFile)
@@ -52,4 +54,15 @@ func encoded(t *testing.T, r *Record) []byte {
 		t.Fatalf("what was read cannot be written: %v", err)
 	}
 	return text
+}
+
+// TestParseRecord_Many has lists of so many elements that they would take
+// gigabytes.
+func TestParseRecord_Many(t *testing.T) {
+	for _, list := range [][3]string{{`"archive": {"files": [`, `{}`, `]}}`}, {`"filestore": {"lost": [`, `""`, `]}}`}} {
+		text := `{"odx_format": 1, ` + list[0] + strings.Repeat(list[1]+",", maxRecordValues) + list[1] + list[2]
+		if _, err := ParseRecord([]byte(text), RecordFile); !errors.Is(err, ErrFormat) {
+			t.Errorf("%.60s: %v, want a format error", text, err)
+		}
+	}
 }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -65,12 +67,24 @@ func (u *ui) warn(text string) {
 	}
 }
 
-// print writes a line above the progress.
+// print writes a line above the progress. What it tells of a dump or of a server
+// may hold what a terminal obeys.
 func (u *ui) print(line string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.eraseLocked()
-	fmt.Fprintln(u.stderr, line)
+	fmt.Fprintln(u.stderr, withoutControls(line))
+}
+
+// withoutControls replaces control characters but those of lines and columns, and
+// bytes that are not UTF-8.
+func withoutControls(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // self is what odx itself used, without its children.

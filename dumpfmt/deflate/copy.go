@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"odx/dumpfmt"
 )
 
 const (
@@ -53,7 +55,7 @@ func copyFile(dst io.ReaderFrom, src *os.File, offset, n int64) (int64, error) {
 	return done, err
 }
 
-var errPart = errors.New("not a part of a joined stream")
+var errPart error = &dumpfmt.FormatError{Offset: -1, Err: errors.New("not a part of a joined stream")}
 
 // Cut takes a part out of a joined stream again and writes the data that was
 // joined, bit for bit: the body of a Layout (its Header and Tail make a file of

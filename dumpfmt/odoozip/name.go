@@ -123,6 +123,15 @@ const dotDir = "./"
 // that directory itself.
 func cleanName(name string) string { return strings.TrimPrefix(name, dotDir) }
 
+// CheckMember is CheckName of a name that may begin with "./", or be that
+// directory's, as other programs write them.
+func CheckMember(name string) error {
+	if name == dotDir {
+		return nil
+	}
+	return CheckName(cleanName(name))
+}
+
 // isASCII tells whether a name needs no mark that says how it is encoded.
 func isASCII(name string) bool {
 	for i := range len(name) {

@@ -33,8 +33,11 @@ type Places struct {
 	Length int64  `json:"length"` // of dump.sql's text
 	// Files are all files of the archive, in the order of their text in
 	// dump.sql; those without a place there are members below odx/dump/.
-	Files []FilePlace `json:"files"`
+	Files FilePlaces `json:"files"`
 }
+
+// FilePlaces is a list whose reading ends at the first element that cannot be.
+type FilePlaces []FilePlace
 
 // FilePlace says where the content of one file is. One of its parts is set, or
 // none: then the file is the member odx/dump/NAME.
@@ -46,8 +49,8 @@ type FilePlace struct {
 	// Pieces is set for a file that deflate.Writer made.
 	Pieces *Place `json:"pieces,omitempty"`
 	// Members is set for any other gzip file.
-	Members []MemberPlace `json:"members,omitempty"`
-	Zeros   int64         `json:"zeros,omitempty"` // bytes after the last member
+	Members MemberPlaces `json:"members,omitempty"`
+	Zeros   int64        `json:"zeros,omitempty"` // bytes after the last member
 	// Text is set for a file of another compression.
 	Text *Place `json:"text,omitempty"`
 }
@@ -70,6 +73,9 @@ type MemberPlace struct {
 	Padding byte   `json:"padding,omitempty"`
 }
 
+// MemberPlaces is a list whose reading ends at the first element that cannot be.
+type MemberPlaces []MemberPlace
+
 // Encode gives the content of the member.
 func (p *Places) Encode() ([]byte, error) {
 	var b bytes.Buffer
@@ -83,6 +89,12 @@ func (p *Places) Encode() ([]byte, error) {
 // each of a million files.
 const MaxPlaces = 512 << 20
 
+// maxParts is the largest number of files and gzip members in places.json:
+// Encode writes one in no less than 128 bytes.
+const maxParts = MaxPlaces / 128
+
+var errTooMany = fmt.Errorf("more than %d files and gzip members", maxParts)
+
 // ParsePlaces reads the content of the member and makes sure that every place
 // is within the data. A newer format gives an error that matches
 // dumpfmt.ErrUnsupported.
@@ -91,8 +103,15 @@ func ParsePlaces(data []byte) (*Places, error) {
 		return &dumpfmt.FormatError{Path: PlacesName, Offset: -1, Err: err}
 	}
 	var p Places
-	if err := json.Unmarshal(data, &p); err != nil {
-		return nil, fail(err)
+	err := json.Unmarshal(data, &p)
+	if err != nil {
+		var only struct {
+			Format int `json:"odx_places"`
+		}
+		if json.Unmarshal(data, &only) != nil || only.Format == PlacesFormat {
+			return nil, fail(err)
+		}
+		p.Format = only.Format // places of another format may well be others
 	}
 	if p.Format != PlacesFormat {
 		return nil, fail(fmt.Errorf("format %d of the places is %w", p.Format, dumpfmt.ErrUnsupported))
@@ -100,19 +119,82 @@ func ParsePlaces(data []byte) (*Places, error) {
 	if p.Size < 0 || p.Length < 0 {
 		return nil, fail(errors.New("a negative size of dump.sql"))
 	}
-	seen := make(map[string]bool, len(p.Files))
+	size, length := p.Size, p.Length // that are left: no two files have the same part
 	for i := range p.Files {
 		f := &p.Files[i]
-		if err := p.check(f, seen[f.Name]); err != nil {
-			return nil, fail(fmt.Errorf("file %d, %.80q: %w", i, f.Name, err))
+		for _, part := range f.texts() {
+			if part.Offset > p.Size-part.Size || part.Size > size || part.Length > length {
+				return nil, fail(fmt.Errorf("file %d, %.80q: %w", i, f.Name, errOutside))
+			}
+			size, length = size-part.Size, length-part.Length
 		}
-		seen[f.Name] = true
 	}
 	return &p, nil
 }
 
-// check finds what cannot be in a file's place.
-func (p *Places) check(f *FilePlace, twice bool) error {
+var errOutside = errors.New("a place outside of dump.sql")
+
+// UnmarshalJSON reads the list element by element: a few bytes of JSON make many
+// of memory.
+func (l *FilePlaces) UnmarshalJSON(data []byte) error {
+	*l = nil
+	seen := map[string]bool{}
+	parts := 0
+	return eachElement(data, func(d *json.Decoder) error {
+		var f FilePlace
+		if err := d.Decode(&f); err != nil {
+			return err
+		}
+		if err := f.check(seen[f.Name]); err != nil {
+			return fmt.Errorf("file %d, %.80q: %w", len(*l), f.Name, err)
+		}
+		if parts += 1 + len(f.Members); parts > maxParts {
+			return errTooMany
+		}
+		seen[f.Name] = true
+		*l = append(*l, f)
+		return nil
+	})
+}
+
+// UnmarshalJSON reads the list as that of the files is read.
+func (l *MemberPlaces) UnmarshalJSON(data []byte) error {
+	*l = nil
+	return eachElement(data, func(d *json.Decoder) error {
+		var m MemberPlace
+		if err := d.Decode(&m); err != nil {
+			return err
+		}
+		if m.Bits < 0 || m.Bits/8 > m.Size || m.Bits > 8*m.Size || m.Last < -1 || m.Last >= m.Bits {
+			return errors.New("a member's bits are outside of its data")
+		}
+		if len(*l) == maxParts {
+			return errTooMany
+		}
+		*l = append(*l, m)
+		return nil
+	})
+}
+
+// eachElement calls read for each element of a list, which is null or valid JSON.
+func eachElement(list []byte, read func(*json.Decoder) error) error {
+	d := json.NewDecoder(bytes.NewReader(list))
+	switch start, err := d.Token(); {
+	case err != nil || start == nil:
+		return err
+	case start != json.Delim('['):
+		return errors.New("not a list")
+	}
+	for d.More() {
+		if err := read(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check finds what cannot be in a file's place, whatever dump.sql is.
+func (f *FilePlace) check(twice bool) error {
 	if err := CheckName(f.Name); err != nil || strings.ContainsRune(f.Name, '/') {
 		return errors.Join(errors.New("not the name of a file in an archive"), err)
 	}
@@ -130,26 +212,10 @@ func (p *Places) check(f *FilePlace, twice bool) error {
 	case kinds > 1:
 		return errors.New("more than one kind of place")
 	}
-	if err := p.checkParts(f.texts()); err != nil {
-		return err
-	}
-	for _, m := range f.Members {
-		if m.Bits < 0 || m.Bits/8 > m.Size || m.Bits > 8*m.Size || m.Last < -1 || m.Last >= m.Bits {
-			return errors.New("a member's bits are outside of its data")
+	for _, part := range f.texts() {
+		if part.Offset < 0 || part.Size < 0 || part.Length < 0 {
+			return errOutside
 		}
-	}
-	return nil
-}
-
-// checkParts makes sure that the parts of a file are within dump.sql, each by
-// itself and all together.
-func (p *Places) checkParts(parts []Place) error {
-	size, length := p.Size, p.Length // that are left
-	for _, part := range parts {
-		if part.Offset < 0 || part.Size < 0 || part.Length < 0 || part.Offset > p.Size-part.Size || part.Size > size || part.Length > length {
-			return errors.New("a place outside of dump.sql")
-		}
-		size, length = size-part.Size, length-part.Length
 	}
 	return nil
 }

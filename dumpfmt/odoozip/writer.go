@@ -69,7 +69,7 @@ func (o Options) filled() (Options, error) {
 
 // A Header says what a member is.
 type Header struct {
-	// Name must pass CheckName. A directory's ends with a slash.
+	// Name must pass CheckMember. A directory's ends with a slash.
 	Name string
 	// Modified is written as its wall clock says, in steps of two seconds.
 	Modified time.Time
@@ -148,7 +148,7 @@ func (z *Writer) usable() error {
 
 // entry makes the entry of a member of unknown size.
 func (h *Header) entry() (*entry, error) {
-	if err := CheckName(h.Name); err != nil {
+	if err := CheckMember(h.Name); err != nil {
 		return nil, fmt.Errorf("%s: %w", memberField(h.Name), err)
 	}
 	e := &entry{name: h.Name, dos: toDOS(h.Modified), wide: h.Length < 0 || h.Length >= wideFrom}
