@@ -138,7 +138,7 @@ func ParseRecord(data []byte, path string) (*Record, error) {
 			offset = s.Offset
 		}
 		if len(err.Error()) > maxQuoted { // it quotes all of a time
-			err = fmt.Errorf("%.*s...", maxQuoted, err)
+			err = fmt.Errorf("%.*s", maxQuoted, err)
 		}
 		return nil, &FormatError{Path: path, Offset: offset, Err: err}
 	}

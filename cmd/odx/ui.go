@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -76,15 +77,23 @@ func (u *ui) print(line string) {
 	fmt.Fprintln(u.stderr, withoutControls(line))
 }
 
-// withoutControls replaces control characters but those of lines and columns, and
-// bytes that are not UTF-8.
+// withoutControls replaces control characters but those of lines and columns. A
+// byte that is not UTF-8 is taken for the character of LATIN1.
 func withoutControls(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return '?'
+	var b strings.Builder
+	for len(text) > 0 {
+		r, n := utf8.DecodeRuneInString(text)
+		if r == utf8.RuneError && n == 1 {
+			r = rune(text[0])
 		}
-		return r
-	}, text)
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			b.WriteByte('?')
+		} else {
+			b.WriteString(text[:n])
+		}
+		text = text[n:]
+	}
+	return b.String()
 }
 
 // self is what odx itself used, without its children.
