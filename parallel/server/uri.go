@@ -20,8 +20,8 @@ func IsURI(s string) bool {
 }
 
 // ParseURI takes a connection URI apart (PostgreSQL manual, 34.1.1.2). Its
-// errors show nothing of the URI, which may hold a password. Where one with '/',
-// '?' or '#' as it is would be taken for the name of a database, a port or a
+// errors show nothing of the URI, which may hold a password. Where one with '/' or
+// '?' as it is would be taken for the name of a database, a port or a
 // parameter, and be shown by what uses these, it is refused, other than by libpq.
 func ParseURI(uri string) (Params, error) {
 	if !IsURI(uri) {
