@@ -130,21 +130,20 @@ func rounds(figures []Figure) string {
 // bound returns what bounds a figure from below.
 func (f *File) bound(g Figure) (contest.Bound, bool) {
 	cores := max(f.Setting.Machine.Cores, 1)
-	for _, l := range f.limits() {
-		if l.Data != g.Data {
-			continue
-		}
-		switch g.Job {
-		case contest.JobDump:
-			isGzip := !strings.Contains(g.Peer, " -Z") // what the limit is of
-			return l.Dump(g.Jobs, cores), isGzip
-		case contest.JobRestore:
-			return contest.Bound{Seconds: g.Median.ServerCPU / float64(min(max(g.Jobs, 1), cores)), By: "the server's own CPU on all cores"}, true
-		case contest.JobToZip:
-			return l.ToZip(), true
-		case contest.JobFromZip:
-			return l.FromZip(cores), true
-		}
+	l, ok := f.limits(g.Data)
+	if !ok {
+		return contest.Bound{}, false
+	}
+	switch g.Job {
+	case contest.JobDump:
+		isGzip := !strings.Contains(g.Peer, " -Z") // what the limit is of
+		return l.Dump(g.Jobs, cores), isGzip
+	case contest.JobRestore:
+		return contest.Bound{Seconds: g.Median.ServerCPU / float64(min(max(g.Jobs, 1), cores)), By: "the server's own CPU on all cores"}, true
+	case contest.JobToZip:
+		return l.ToZip(), true
+	case contest.JobFromZip:
+		return l.FromZip(cores), true
 	}
 	return contest.Bound{}, false
 }
@@ -155,7 +154,11 @@ func (f *File) writeLimits(b *bytes.Buffer) {
 	}
 	fmt.Fprint(b, "\n## Limits\n\nWhat the machine does when it does nothing else, measured in each round.\n\n"+
 		"| data | COPY out, thrown away | cp -a of the filestore | cp -a of the dump | cp of its zip | unzip -p of dump.sql | deflate, one core | inflate, one core | disk write |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
-	for _, l := range f.limits() {
+	for _, d := range f.Data {
+		l, ok := f.limits(d.Name)
+		if !ok {
+			continue
+		}
 		var out []string
 		for _, c := range l.CopyOut {
 			out = append(out, fmt.Sprintf("%d: %.2f s", c.Jobs, c.Seconds))

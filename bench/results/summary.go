@@ -80,29 +80,16 @@ func medians(all []measure.Usage) measure.Usage {
 	}
 }
 
-// limits returns the medians of the limits of each dataset, in the order in which
-// they were first measured.
-func (f *File) limits() []contest.Limits {
-	groups := make(map[string][]contest.Limits)
-	var order []string
-	for _, l := range f.Limits {
-		if groups[l.Data] == nil {
-			order = append(order, l.Data)
-		}
-		groups[l.Data] = append(groups[l.Data], l)
+// limits returns the medians of a dataset's limits, each figure by itself; false
+// if none were measured.
+func (f *File) limits(data string) (contest.Limits, bool) {
+	all := slices.DeleteFunc(slices.Clone(f.Limits), func(l contest.Limits) bool { return l.Data != data })
+	if len(all) == 0 {
+		return contest.Limits{}, false
 	}
-	var all []contest.Limits
-	for _, name := range order {
-		all = append(all, medianLimits(groups[name]))
-	}
-	return all
-}
-
-// medianLimits takes the median of each figure by itself.
-func medianLimits(all []contest.Limits) contest.Limits {
 	m := func(of func(contest.Limits) float64) float64 { return measure.Median(values(all, of)) }
 	l := contest.Limits{
-		Data: all[0].Data, RowBytes: all[0].RowBytes,
+		Data: data, RowBytes: all[0].RowBytes,
 		CopyFiles:  m(func(l contest.Limits) float64 { return l.CopyFiles }),
 		CopyFolder: m(func(l contest.Limits) float64 { return l.CopyFolder }),
 		CopyZip:    m(func(l contest.Limits) float64 { return l.CopyZip }),
@@ -123,7 +110,7 @@ func medianLimits(all []contest.Limits) contest.Limits {
 			ServerCPU: measure.Median(values(same, func(c contest.CopyOut) float64 { return c.ServerCPU })),
 		})
 	}
-	return l
+	return l, true
 }
 
 // Growth is how figures grow with the size: as size to the power of Exponent.

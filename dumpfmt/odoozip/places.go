@@ -140,11 +140,7 @@ func (l *FilePlaces) UnmarshalJSON(data []byte) error {
 	*l = nil
 	seen := map[string]bool{}
 	parts := 0
-	return eachElement(data, func(d *json.Decoder) error {
-		var f FilePlace
-		if err := d.Decode(&f); err != nil {
-			return err
-		}
+	return eachElement(data, func(f FilePlace) error {
 		if err := f.check(seen[f.Name]); err != nil {
 			return fmt.Errorf("file %d, %.80q: %w", len(*l), f.Name, err)
 		}
@@ -160,11 +156,7 @@ func (l *FilePlaces) UnmarshalJSON(data []byte) error {
 // UnmarshalJSON reads the list as that of the files is read.
 func (l *MemberPlaces) UnmarshalJSON(data []byte) error {
 	*l = nil
-	return eachElement(data, func(d *json.Decoder) error {
-		var m MemberPlace
-		if err := d.Decode(&m); err != nil {
-			return err
-		}
+	return eachElement(data, func(m MemberPlace) error {
 		if m.Bits < 0 || m.Bits/8 > m.Size || m.Bits > 8*m.Size || m.Last < -1 || m.Last >= m.Bits {
 			return errors.New("a member's bits are outside of its data")
 		}
@@ -176,8 +168,9 @@ func (l *MemberPlaces) UnmarshalJSON(data []byte) error {
 	})
 }
 
-// eachElement calls read for each element of a list, which is null or valid JSON.
-func eachElement(list []byte, read func(*json.Decoder) error) error {
+// eachElement reads a list, which is null or valid JSON, and hands over each
+// element before it reads the next.
+func eachElement[T any](list []byte, take func(T) error) error {
 	d := json.NewDecoder(bytes.NewReader(list))
 	switch start, err := d.Token(); {
 	case err != nil || start == nil:
@@ -186,7 +179,11 @@ func eachElement(list []byte, read func(*json.Decoder) error) error {
 		return errors.New("not a list")
 	}
 	for d.More() {
-		if err := read(d); err != nil {
+		var one T
+		if err := d.Decode(&one); err != nil {
+			return err
+		}
+		if err := take(one); err != nil {
 			return err
 		}
 	}

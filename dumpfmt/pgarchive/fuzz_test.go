@@ -74,16 +74,7 @@ func FuzzCustom(f *testing.F) {
 			t.Fatal(err)
 		}
 		a, err := Open(path)
-		if err == nil {
-			_, err = a.Check(t.Context(), CheckOptions{Jobs: 2})
-		}
-		if err != nil {
-			if !errors.Is(err, dumpfmt.ErrFormat) {
-				t.Fatalf("not a format error: %v", err)
-			}
-			return
-		}
-		readAll(t, a)
+		checkAndRead(t, a, err)
 	})
 }
 
@@ -123,15 +114,8 @@ func FuzzFolder(f *testing.F) {
 		a, err := Open(dir)
 		if err == nil {
 			writeData(t, a, data, lookupOrder[int(form)%len(lookupOrder)])
-			_, err = a.Check(t.Context(), CheckOptions{Jobs: 2})
 		}
-		if err != nil {
-			if !errors.Is(err, dumpfmt.ErrFormat) {
-				t.Fatalf("not a format error: %v", err)
-			}
-			return
-		}
-		readAll(t, a)
+		checkAndRead(t, a, err)
 	})
 }
 
@@ -155,6 +139,22 @@ func writeData(t *testing.T, a *Archive, data []byte, c Compression) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// checkAndRead reads everything in an archive that opens without an error and
+// passes Check. What is wrong with another one has to be its format.
+func checkAndRead(t *testing.T, a *Archive, err error) {
+	t.Helper()
+	if err == nil {
+		_, err = a.Check(t.Context(), CheckOptions{Jobs: 2})
+	}
+	if err != nil {
+		if !errors.Is(err, dumpfmt.ErrFormat) {
+			t.Fatalf("not a format error: %v", err)
+		}
+		return
+	}
+	readAll(t, a)
 }
 
 // readAll reads everything in an archive that has passed Check.
