@@ -57,16 +57,12 @@ func (c *cutter) write(w io.Writer, place *odoozip.FilePlace) error {
 				return err
 			}
 		}
-		_, err := w.Write(make([]byte, min(place.Zeros, maxZeros)))
-		return err
+		return writeZeros(w, place.Zeros)
 	case place.Text != nil:
 		return c.text(w, place)
 	}
 	return c.stored(w, place.Name)
 }
-
-// maxZeros bounds the padding after a gzip file.
-const maxZeros = 1 << 20
 
 func (c *cutter) pieces(w io.Writer, p *odoozip.Place) error {
 	layout := deflate.Layout{BodyLen: p.Size, CRC: p.CRC, Length: p.Length}
@@ -92,6 +88,17 @@ func (c *cutter) member(w io.Writer, m *odoozip.MemberPlace) error {
 	trailer := binary.LittleEndian.AppendUint32(nil, m.CRC)
 	_, err := w.Write(binary.LittleEndian.AppendUint32(trailer, uint32(m.Length)))
 	return err
+}
+
+func writeZeros(w io.Writer, n int64) error {
+	for zeros := make([]byte, 32<<10); n > 0; {
+		some, err := w.Write(zeros[:min(n, int64(len(zeros)))])
+		if err != nil {
+			return err
+		}
+		n -= int64(some)
+	}
+	return nil
 }
 
 func (c *cutter) cut(w io.Writer, part deflate.Part) error {

@@ -37,6 +37,8 @@ type scriptJoiner struct {
 	consume bool                   // remove data files that are joined
 	places  *odoozip.Places        // where the data files are in the stream
 
+	members, zeros int64 // of gzip files, as odoozip.MaxMembers and MaxZeros count them
+
 	tables int64 // whose data are joined
 	text   int64 // bytes of data, of tables and large objects
 }
@@ -123,11 +125,11 @@ func (w *scriptJoiner) data(e *pgarchive.Entry, ahead *lookahead) error {
 	if want := w.digests[seen.name]; want != "" && want != seen.sha256 {
 		return &dumpfmt.FormatError{Path: seen.name, Offset: -1, Err: errors.New("content differs from the SHA-256 in odx.json")}
 	}
-	place := odoozip.FilePlace{Name: seen.name, Bytes: seen.bytes, SHA256: seen.sha256, Zeros: seen.zeros}
+	place := odoozip.FilePlace{Name: seen.name, Bytes: seen.bytes, SHA256: seen.sha256}
 	switch {
 	case seen.pieces != nil:
 		err = w.joinPieces(seen, &place)
-	case seen.members != nil:
+	case seen.members != nil && w.takes(seen):
 		err = w.joinMembers(seen, &place)
 	default:
 		place.SHA256 = ""
@@ -161,6 +163,20 @@ func (w *scriptJoiner) joinPieces(seen *seenFile, place *odoozip.FilePlace) (err
 	return err
 }
 
+// takes tells whether places.json can say how a file of gzip members is built.
+// It can of every file that pg_dump writes.
+func (w *scriptJoiner) takes(seen *seenFile) bool {
+	members, zeros := w.members, w.zeros+seen.zeros
+	for i := range seen.members {
+		members += 1 + seen.members[i].Header.Len/256
+	}
+	if members > odoozip.MaxMembers || zeros > odoozip.MaxZeros {
+		return false
+	}
+	w.members, w.zeros = members, zeros
+	return true
+}
+
 // joinMembers joins a file that another program wrote.
 func (w *scriptJoiner) joinMembers(seen *seenFile, place *odoozip.FilePlace) (err error) {
 	f, err := w.open(seen.name)
@@ -168,6 +184,7 @@ func (w *scriptJoiner) joinMembers(seen *seenFile, place *odoozip.FilePlace) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	place.Zeros = seen.zeros
 	for _, m := range seen.members {
 		header := make([]byte, m.Header.Len)
 		if _, err := io.ReadFull(io.NewSectionReader(f, m.Offset, m.Header.Len), header); err != nil {

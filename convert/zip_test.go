@@ -311,6 +311,48 @@ func TestZip_ArchiveChanged(t *testing.T) {
 	}
 }
 
+// TestZip_GzipMembers has data files as tapes and block-wise compressors leave
+// them, with zeros behind their data and of many gzip members: they come back,
+// the one of more members than places.json may have as its text.
+func TestZip_GzipMembers(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.CopyFS(at("0"), os.DirFS(testdata+"/pg15/cellar")); err != nil {
+		t.Fatal(err)
+	}
+	appendTo := func(name string, data []byte) {
+		f, err := os.OpenFile(at("0/"+name), os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(data); errors.Join(err, f.Close()) != nil {
+			t.Fatal(err)
+		}
+	}
+	var empty bytes.Buffer
+	if err := gzip.NewWriter(&empty).Close(); err != nil {
+		t.Fatal(err)
+	}
+	appendTo("3377.dat.gz", bytes.Repeat(empty.Bytes(), 3))
+	appendTo("3378.dat.gz", bytes.Repeat(empty.Bytes(), odoozip.MaxMembers))
+	appendTo("3377.dat.gz", make([]byte, 100_000))
+	convert(t, Options{Source: at("0"), Target: at("1.zip"), RestrictKey: key, Sidecar: true})
+	convert(t, Options{Source: at("1.zip"), Target: at("2"), Compression: DefaultCompression})
+	wantSame(t, "dump.sql", readZip(t, at("1.zip"), false)[0].text, script(t, testdata+"/pg15/cellar", render.Options{NoOwner: true}))
+	got, files := contents(t, at("2/dump")), contents(t, at("0"))
+	if got["3377.dat.gz"] != files["3377.dat.gz"] {
+		t.Error("members and zeros did not come back")
+	}
+	if n := len(got["3378.dat.gz"]); n > 100_000 {
+		t.Errorf("%d bytes of a file that has more members than there may be", n)
+	}
+
+	appendTo("3379.dat.gz", make([]byte, odoozip.MaxZeros))
+	if _, err := Run(t.Context(), Options{Source: at("0"), Target: at("3.zip"), TargetLayout: dumpfmt.LayoutZip, Sidecar: true}); !errors.Is(err, dumpfmt.ErrFormat) {
+		t.Errorf("zeros beyond the bounds: %v, want a format error", err)
+	}
+}
+
 // TestZip_DumpChanged puts another dump.sql into a zip of odx's.
 func TestZip_DumpChanged(t *testing.T) {
 	dir := t.TempDir()

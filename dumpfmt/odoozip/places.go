@@ -48,10 +48,10 @@ type FilePlace struct {
 
 	// Pieces is set for a file that deflate.Writer made.
 	Pieces *Place `json:"pieces,omitempty"`
-	// Members is set for any other gzip file.
+	// Members is set for other gzip files, within MaxMembers and MaxZeros.
 	Members MemberPlaces `json:"members,omitempty"`
-	Zeros   int64        `json:"zeros,omitempty"` // bytes after the last member
-	// Text is set for a file of another compression.
+	Zeros   int64        `json:"zeros,omitempty"` // bytes after the last member, see MaxZeros
+	// Text is set for all other files.
 	Text *Place `json:"text,omitempty"`
 }
 
@@ -93,6 +93,14 @@ const MaxPlaces = 512 << 20
 // Encode writes one in no less than 128 bytes.
 const maxParts = MaxPlaces / 128
 
+// MaxZeros bounds the zeros after the gzip members of all files together, which
+// take no room in the zip; MaxMembers how many of those members, with a header
+// of up to 256 bytes each, are written at most: MaxPlaces holds them.
+const (
+	MaxZeros   = 64 << 20
+	MaxMembers = 1 << 20
+)
+
 var errTooMany = fmt.Errorf("more than %d files and gzip members", maxParts)
 
 // ParsePlaces reads the content of the member and makes sure that every place
@@ -120,8 +128,13 @@ func ParsePlaces(data []byte) (*Places, error) {
 		return nil, fail(errors.New("a negative size of dump.sql"))
 	}
 	size, length := p.Size, p.Length // that are left: no two files have the same part
+	zeros := int64(MaxZeros)
 	for i := range p.Files {
 		f := &p.Files[i]
+		if f.Zeros > zeros {
+			return nil, fail(fmt.Errorf("file %d, %.80q: more than %d zeros after data in all", i, f.Name, MaxZeros))
+		}
+		zeros -= f.Zeros
 		for _, part := range f.texts() {
 			if part.Offset > p.Size-part.Size || part.Size > size || part.Length > length {
 				return nil, fail(fmt.Errorf("file %d, %.80q: %w", i, f.Name, errOutside))

@@ -123,6 +123,17 @@ func TestParsePlaces_Shared(t *testing.T) {
 	}
 }
 
+// TestParsePlaces_Zeros has zeros that would fill a disk.
+func TestParsePlaces_Zeros(t *testing.T) {
+	text := `{"odx_places": 1, "files": [{"name": "a", "zeros": %d}, {"name": "b", "zeros": 1}]}`
+	if _, err := ParsePlaces(fmt.Appendf(nil, text, MaxZeros-1)); err != nil {
+		t.Errorf("within the bounds: %v", err)
+	}
+	if _, err := ParsePlaces(fmt.Appendf(nil, text, MaxZeros)); !errors.Is(err, dumpfmt.ErrFormat) {
+		t.Errorf("beyond the bounds: %v, want a format error", err)
+	}
+}
+
 // TestParsePlaces_Newer has places of a form that this version does not know.
 func TestParsePlaces_Newer(t *testing.T) {
 	if _, err := ParsePlaces([]byte(`{"odx_places": 2, "files": {"a": []}}`)); !errors.Is(err, dumpfmt.ErrUnsupported) {
