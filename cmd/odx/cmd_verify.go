@@ -116,10 +116,10 @@ func runCompare(ctx context.Context, o convert.CompareOptions, ui *ui) error {
 // compareSummary names the differences, also with --quiet.
 func (u *ui) compareSummary(r *convert.Comparison) {
 	for _, d := range r.Differences {
-		u.print(fmt.Sprintf("odx: error: %s %s: %s", d.Item, printable(d.Name), d.What))
+		u.error(fmt.Sprintf("%s %s: %s", d.Item, printable(d.Name), d.What))
 	}
 	if more := r.Count - int64(len(r.Differences)); more > 0 {
-		u.print(fmt.Sprintf("odx: error: and %d more differences", more))
+		u.error(fmt.Sprintf("and %d more differences", more))
 	}
 	verdict := "the same"
 	if !r.Same {
@@ -147,7 +147,7 @@ func (u *ui) verifySummary(v *convert.Verification) {
 // finding prints one kind of finding. What is damaged or missing is printed also
 // with --quiet.
 func (u *ui) finding(f *convert.Finding) {
-	line := func(text string) { u.print("odx: error: " + text) }
+	line := u.error
 	if f.Severity == convert.Odd {
 		line = u.warn
 	}

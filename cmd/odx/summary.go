@@ -127,6 +127,6 @@ func (u *ui) lossSummary(named, missing, damaged, unread int64, lost []string) {
 			u.say("       ... and more; odx.json and --json have the list")
 			break
 		}
-		u.say("       %s", name)
+		u.say("       %s", printable(name))
 	}
 }

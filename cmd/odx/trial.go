@@ -93,7 +93,7 @@ func (u *ui) trialSummary(r *scratch.Report) {
 func (u *ui) failedCheck(c scratch.Check) {
 	line := u.warn
 	if c.Damage {
-		line = func(text string) { u.print("odx: error: " + text) }
+		line = u.error
 	}
 	line(fmt.Sprintf("%s (%d): %s", c.Name, c.Failed, c.Means))
 	for _, what := range c.Found {

@@ -64,8 +64,17 @@ func (u *ui) say(format string, args ...any) {
 
 func (u *ui) warn(text string) {
 	if !u.quiet {
-		u.print("odx: warning: " + text)
+		u.problem("warning", text)
 	}
+}
+
+// error prints a line also with --quiet.
+func (u *ui) error(text string) { u.problem("error", text) }
+
+// problem indents what stands behind a line end: text that holds a name out of a
+// dump cannot pass for a line of odx's own.
+func (u *ui) problem(kind, text string) {
+	u.print("odx: " + kind + ": " + strings.ReplaceAll(text, "\n", "\n     "))
 }
 
 // print writes a line above the progress. What it tells of a dump or of a server
@@ -178,9 +187,9 @@ func (u *ui) exit(ctx context.Context, err error) int {
 		return code
 	}
 	text, hint := explain(ctx, err)
-	u.print("odx: error: " + text)
+	u.error(text)
 	if hint != "" {
-		u.print("odx: hint: " + hint)
+		u.problem("hint", hint)
 	}
 	if u.json {
 		o := outcome{Status: "failed", ExitCode: code, Error: text, Hint: hint, Odx: usageOfSelf()}
@@ -188,7 +197,7 @@ func (u *ui) exit(ctx context.Context, err error) int {
 			o.Report = w.report
 		}
 		if err := u.printJSON(o); err != nil {
-			u.print("odx: error: " + err.Error())
+			u.error(err.Error())
 		}
 	}
 	return code

@@ -8,13 +8,13 @@ import (
 )
 
 // TestUI_Controls prints what came from a hostile archive: nothing in it moves
-// the cursor or sets the title of the terminal.
+// the cursor, sets the title of the terminal or passes for a line of odx's own.
 func TestUI_Controls(t *testing.T) {
 	var out bytes.Buffer
 	u := &ui{stderr: &out}
-	u.warn("table \x1b]0;title\a, é 文\n\tnext\r\u009b31m \x9b \xe9")
+	u.warn("table \x1b]0;title\a, é 文\n\tnext\r\u009b31m \x9b \xe9\nodx: verified")
 	u.exit(context.Background(), errors.New("entry 7 (TABLE \x1b[2J\x7f)"))
-	want := "odx: warning: table ?]0;title?, é 文\n\tnext??31m ? \xe9\nodx: error: entry 7 (TABLE ?[2J?)\n"
+	want := "odx: warning: table ?]0;title?, é 文\n     \tnext??31m ? \xe9\n     odx: verified\nodx: error: entry 7 (TABLE ?[2J?)\n"
 	if got := out.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -286,6 +286,21 @@ func TestData_Elsewhere(t *testing.T) {
 	}
 }
 
+// TestData_LongName has an entry whose data file no folder can hold.
+func TestData_LongName(t *testing.T) {
+	a, err := Open("testdata/pg15/cellar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := a.TOC.ByID()[3376]
+	for _, n := range []int{250, 255, 5000} {
+		e.File = strings.Repeat("x", n)
+		if _, err := a.Data(e); !errors.Is(err, dumpfmt.ErrFormat) || !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%d bytes: %v, want a missing data file", n, err)
+		}
+	}
+}
+
 // TestData_LookupOrder plants files in the order in which they are preferred
 // last to first.
 func TestData_LookupOrder(t *testing.T) {

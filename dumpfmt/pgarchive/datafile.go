@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"odx/dumpfmt"
 )
@@ -73,7 +74,7 @@ func (a *Archive) find(name string) (string, error) {
 			return n, nil
 		case err == nil:
 			return "", &dumpfmt.FormatError{Path: n, Offset: -1, Err: errors.New("not a regular file")}
-		case !errors.Is(err, fs.ErrNotExist):
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENAMETOOLONG):
 			return "", err
 		}
 	}
