@@ -53,6 +53,7 @@ var ErrOptions = errors.New("options do not fit")
 type conversion struct {
 	Options
 	plan   Plan
+	beside besideArchive
 	report Report
 }
 
@@ -140,7 +141,7 @@ func (c *conversion) run(ctx context.Context) error {
 	case StepUnzip:
 		return c.fromZip(ctx)
 	}
-	a, err := openArchive(c.Source, c.plan.Source)
+	a, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -152,6 +153,15 @@ func (c *conversion) run(ctx context.Context) error {
 		return c.toZip(ctx, a)
 	}
 	return c.recode(ctx, a)
+}
+
+// open opens the source's archive and reads the record beside it.
+func (c *conversion) open(ctx context.Context) (*pgarchive.Archive, error) {
+	a, err := openArchive(c.Source, c.plan.Source)
+	if err == nil && isBackup(c.plan.Source) {
+		c.beside, err = holdAgainstRecord(ctx, a, c.Source)
+	}
+	return a, err
 }
 
 // openArchive opens the archive of a layout that has one.

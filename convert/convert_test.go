@@ -360,7 +360,7 @@ func damaged(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	short := filepath.Join(cases["data file, cut off"], "3379.dat.gz")
-	if err := os.Truncate(short, 30); err != nil {
+	if err := os.Truncate(short, 20); err != nil {
 		t.Fatal(err)
 	}
 	return cases

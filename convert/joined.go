@@ -49,7 +49,7 @@ func (w *scriptJoiner) join(jobs int) error {
 	if err != nil {
 		return err
 	}
-	ahead, stop := lookAhead(w.ctx, w.archive, w.script, files, jobs)
+	ahead, stop := lookAhead(w.ctx, w.archive, w.script, files, w.digests, jobs)
 	defer stop()
 	for piece, err := range w.script.Pieces() {
 		switch {
@@ -123,7 +123,7 @@ func (w *scriptJoiner) data(e *pgarchive.Entry, ahead *lookahead) error {
 		return err
 	}
 	if want := w.digests[seen.name]; want != "" && want != seen.sha256 {
-		return &dumpfmt.FormatError{Path: seen.name, Offset: -1, Err: errors.New("content differs from the SHA-256 in odx.json")}
+		return &dumpfmt.FormatError{Path: seen.name, Offset: -1, Err: dumpfmt.ErrDigest}
 	}
 	place := odoozip.FilePlace{Name: seen.name, Bytes: seen.bytes, SHA256: seen.sha256}
 	switch {

@@ -31,8 +31,10 @@ type seenFile struct {
 // script has them, a few files ahead of who joins them.
 type lookahead struct {
 	ctx     context.Context
+	archive *pgarchive.Archive
 	results chan chan lookResult
 	files   map[pgarchive.DumpID]string
+	digests map[string]string // of files, as the record has them
 }
 
 type lookResult struct {
@@ -41,10 +43,10 @@ type lookResult struct {
 }
 
 // lookAhead starts looking. Stop ends it and waits for it.
-func lookAhead(ctx context.Context, a *pgarchive.Archive, s scriptText, files map[pgarchive.DumpID]string, jobs int) (_ *lookahead, stop func()) {
+func lookAhead(ctx context.Context, a *pgarchive.Archive, s scriptText, files map[pgarchive.DumpID]string, digests map[string]string, jobs int) (_ *lookahead, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	jobs = max(jobs, 1)
-	l := &lookahead{ctx: ctx, results: make(chan chan lookResult, 4*jobs), files: files}
+	l := &lookahead{ctx: ctx, archive: a, results: make(chan chan lookResult, 4*jobs), files: files, digests: digests}
 	work := make(chan func())
 	var workers sync.WaitGroup
 	for range jobs {
@@ -64,7 +66,7 @@ func lookAhead(ctx context.Context, a *pgarchive.Archive, s scriptText, files ma
 			if piece.Data == nil || files[piece.Data.ID] == "" {
 				continue
 			}
-			if !l.order(work, a.Path(), files[piece.Data.ID]) {
+			if !l.order(work, piece.Data) {
 				return
 			}
 		}
@@ -75,7 +77,7 @@ func lookAhead(ctx context.Context, a *pgarchive.Archive, s scriptText, files ma
 // order has a worker look at a file, and the result come after those before it.
 // It waits while too many results are open, and gives false when the context
 // ends.
-func (l *lookahead) order(work chan<- func(), dir, name string) bool {
+func (l *lookahead) order(work chan<- func(), e *pgarchive.Entry) bool {
 	result := make(chan lookResult, 1)
 	select {
 	case l.results <- result:
@@ -84,7 +86,7 @@ func (l *lookahead) order(work chan<- func(), dir, name string) bool {
 	}
 	select {
 	case work <- func() {
-		file, err := look(l.ctx, dir, name)
+		file, err := l.look(e)
 		result <- lookResult{file, err}
 	}:
 		return true
@@ -114,9 +116,12 @@ func (l *lookahead) next(e *pgarchive.Entry) (*seenFile, error) {
 	return nil, context.Cause(l.ctx)
 }
 
-// look reads a data file once: its SHA-256, and how a gzip file is built.
-func look(ctx context.Context, dir, name string) (_ *seenFile, err error) {
-	f, err := os.Open(filepath.Join(dir, name))
+// look reads a data file: its SHA-256, how a gzip file is built, and all of the
+// text of one that no digest vouches for. Joining does not see whether that is
+// whole.
+func (l *lookahead) look(e *pgarchive.Entry) (_ *seenFile, err error) {
+	name := l.files[e.ID]
+	f, err := os.Open(filepath.Join(l.archive.Path(), name))
 	if err != nil {
 		return nil, err
 	}
@@ -127,8 +132,13 @@ func look(ctx context.Context, dir, name string) (_ *seenFile, err error) {
 	}
 	file := &seenFile{name: name, bytes: info.Size()}
 	digest := sha256.New()
-	r := io.TeeReader(&source{ctx: ctx, r: f, meter: noMeter{}}, digest)
+	r := io.TeeReader(&source{ctx: l.ctx, r: f, meter: noMeter{}}, digest)
 	if filepath.Ext(name) == pgarchive.Gzip.Suffix() {
+		if l.digests[name] == "" {
+			if err := l.readText(e); err != nil {
+				return nil, err
+			}
+		}
 		if err := file.lookInside(f, r); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -138,6 +148,16 @@ func look(ctx context.Context, dir, name string) (_ *seenFile, err error) {
 	}
 	file.sha256 = hex.EncodeToString(digest.Sum(nil))
 	return file, nil
+}
+
+// readText reads the text of an entry to its end.
+func (l *lookahead) readText(e *pgarchive.Entry) error {
+	text, err := l.archive.Text(e)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, &source{ctx: l.ctx, r: text, meter: noMeter{}})
+	return errors.Join(err, text.Close())
 }
 
 // lookInside finds out how a gzip file is built. Only a file that odx did not

@@ -267,11 +267,11 @@ func (c *conversion) proveZip(ctx context.Context, path string, src *zipSource) 
 // has to give the zip's members.
 func (c *conversion) proveFolder(ctx context.Context, dir string, z *odoozip.Reader) error {
 	back := &conversion{Options: Options{Source: dir, Jobs: c.Jobs, Meter: noMeter{}}, plan: Plan{Source: dumpfmt.LayoutFast}}
-	a, err := openArchive(dir, dumpfmt.LayoutFast)
+	a, err := back.open(ctx)
 	if err != nil {
 		return err
 	}
-	src, err := back.openZipSource(ctx, a)
+	src, err := back.openZipSource(a)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 // toZip writes the standard zip of an archive and what lies beside it.
 func (c *conversion) toZip(ctx context.Context, a *pgarchive.Archive) (err error) {
-	src, err := c.openZipSource(ctx, a)
+	src, err := c.openZipSource(a)
 	if err != nil {
 		return err
 	}

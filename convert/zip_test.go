@@ -282,15 +282,45 @@ func throughFolder(t *testing.T, members []member) {
 	wantMembers(t, "second zip", readZip(t, at("4.zip"), true), readZip(t, at("2.zip"), true))
 }
 
-// TestZip_ArchiveChanged changes the archive that was made of a zip: what was
-// kept of the script does not fit any more and is not used, with a note.
+// TestZip_ArchiveChanged changes the archive that was made of a zip. Whatever is
+// made of it says so, and with no odx.json that tells what it was, it is taken as
+// it is.
 func TestZip_ArchiveChanged(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	text := scripts(t)["../dumpfmt/rebuild/testdata/pg15/cellar.sql.gz"]
 	makeZip(t, at("0.zip"), []member{{"dump.sql", text}})
 	convert(t, Options{Source: at("0.zip"), Target: at("1"), Compression: DefaultCompression})
+	refused := func(what, file string, want error) {
+		for target, layout := range map[string]dumpfmt.Layout{"x.zip": dumpfmt.LayoutZip, "x.sql": dumpfmt.LayoutScript, "x": dumpfmt.LayoutArchive} {
+			for _, sidecar := range []bool{false, true} {
+				if layout == dumpfmt.LayoutZip && !sidecar && strings.HasPrefix(file, "blob") {
+					continue // dump.sql has large objects from the script that was kept
+				}
+				_, err := Run(t.Context(), Options{Source: at("1"), Target: at(target), TargetLayout: layout, Sidecar: sidecar})
+				if !errors.Is(err, want) {
+					t.Errorf("%s %s, to %s, sidecar %v: %v, want %v", what, file, target, sidecar, err, want)
+				}
+			}
+		}
+		wantNothing(t, dir, "0.zip", "1")
+	}
 	a := openPath(t, at("1/dump"))
+	files, err := a.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		path := filepath.Join(a.Path(), f.Name)
+		before := readFile(t, path)
+		if err := os.WriteFile(path, append(bytes.Clone(before), 0), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refused("a byte behind", f.Name, dumpfmt.ErrFormat)
+		if err := os.WriteFile(path, before, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i := range a.TOC.Entries {
 		if e := &a.TOC.Entries[i]; e.Desc == "COMMENT" {
 			e.Defn = pgarchive.Str(strings.Replace(e.Defn.String, " IS '", " IS 'changed ", 1))
@@ -302,18 +332,49 @@ func TestZip_ArchiveChanged(t *testing.T) {
 	if _, err := writeTOC(at("1/dump"), a.TOC); err != nil {
 		t.Fatal(err)
 	}
-	r := convert(t, Options{Source: at("1"), Target: at("2.zip"), Sidecar: true})
-	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "was changed") {
-		t.Errorf("notes: %q", r.Notes)
+	refused("another comment in", tocFile, dumpfmt.ErrDigest)
+	if err := os.Remove(at("1/odx.json")); err != nil {
+		t.Fatal(err)
 	}
+	convert(t, Options{Source: at("1"), Target: at("2.zip"), Sidecar: true})
 	if got := readZip(t, at("2.zip"), false)[0].text; !bytes.Contains(got, []byte(" IS 'changed ")) {
 		t.Error("dump.sql is not that of the changed archive")
 	}
 }
 
+// TestZip_DamagedText has gzip files of which only reading all of the text tells
+// that it is not whole.
+func TestZip_DamagedText(t *testing.T) {
+	pack := func(text string) []byte {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		if _, err := io.WriteString(w, text); errors.Join(err, w.Close()) != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	sum := pack("1\tx\n\\.\n\n\n")
+	sum[len(sum)-8]++
+	for what, data := range map[string][]byte{"CRC-32": sum, "no end mark": pack("1\tx\n"), "cut off": sum[:len(sum)-9]} {
+		dir := t.TempDir()
+		source := filepath.Join(dir, "0")
+		if err := os.CopyFS(source, os.DirFS(testdata+"/pg15/cellar")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(source, "3376.dat.gz"), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Run(t.Context(), Options{Source: source, Target: filepath.Join(dir, "1.zip"), TargetLayout: dumpfmt.LayoutZip, Sidecar: true})
+		if !errors.Is(err, dumpfmt.ErrFormat) || !strings.Contains(err.Error(), "3376.dat.gz") {
+			t.Errorf("%s: %v, want a format error about the file", what, err)
+		}
+		wantNothing(t, dir, "0")
+	}
+}
+
 // TestZip_GzipMembers has data files as tapes and block-wise compressors leave
 // them, with zeros behind their data and of many gzip members: they come back,
-// the one of more members than places.json may have as its text.
+// those of more than places.json may have as their text.
 func TestZip_GzipMembers(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -336,20 +397,19 @@ func TestZip_GzipMembers(t *testing.T) {
 	appendTo("3377.dat.gz", bytes.Repeat(empty.Bytes(), 3))
 	appendTo("3378.dat.gz", bytes.Repeat(empty.Bytes(), odoozip.MaxMembers))
 	appendTo("3377.dat.gz", make([]byte, 100_000))
-	convert(t, Options{Source: at("0"), Target: at("1.zip"), RestrictKey: key, Sidecar: true})
-	convert(t, Options{Source: at("1.zip"), Target: at("2"), Compression: DefaultCompression})
+	appendTo("3379.dat.gz", make([]byte, odoozip.MaxZeros))
+	convert(t, Options{Source: at("0"), Target: at("1.zip"), RestrictKey: key, Sidecar: true, Check: true})
+	convert(t, Options{Source: at("1.zip"), Target: at("2"), Compression: DefaultCompression, Check: true})
+	check(t, at("2/dump"))
 	wantSame(t, "dump.sql", readZip(t, at("1.zip"), false)[0].text, script(t, testdata+"/pg15/cellar", render.Options{NoOwner: true}))
 	got, files := contents(t, at("2/dump")), contents(t, at("0"))
 	if got["3377.dat.gz"] != files["3377.dat.gz"] {
 		t.Error("members and zeros did not come back")
 	}
-	if n := len(got["3378.dat.gz"]); n > 100_000 {
-		t.Errorf("%d bytes of a file that has more members than there may be", n)
-	}
-
-	appendTo("3379.dat.gz", make([]byte, odoozip.MaxZeros))
-	if _, err := Run(t.Context(), Options{Source: at("0"), Target: at("3.zip"), TargetLayout: dumpfmt.LayoutZip, Sidecar: true}); !errors.Is(err, dumpfmt.ErrFormat) {
-		t.Errorf("zeros beyond the bounds: %v, want a format error", err)
+	for _, name := range []string{"3378.dat.gz", "3379.dat.gz"} {
+		if n := len(got[name]); n > 100_000 {
+			t.Errorf("%s: %d bytes of a file that has more members or zeros than there may be", name, n)
+		}
 	}
 }
 
@@ -540,7 +600,7 @@ func TestProve_Differs(t *testing.T) {
 				return err
 			}
 			_, err := writeTOC(filepath.Dir(path), a.TOC)
-			return err
+			return errors.Join(err, os.Remove(filepath.Join(folder, dumpfmt.RecordFile)))
 		},
 	} {
 		if err := prove(change); !errors.Is(err, ErrNotSame) {

@@ -1,19 +1,15 @@
 package convert
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
@@ -36,13 +32,13 @@ type zipSource struct {
 }
 
 // openZipSource gathers what goes into a zip.
-func (c *conversion) openZipSource(ctx context.Context, a *pgarchive.Archive) (*zipSource, error) {
+func (c *conversion) openZipSource(a *pgarchive.Archive) (*zipSource, error) {
 	s := &zipSource{archive: a, modified: a.TOC.Header.Time.Clock(), filestore: c.Filestore}
-	if c.plan.Source == dumpfmt.LayoutFast || c.plan.Source == dumpfmt.LayoutClickOdoo {
+	if isBackup(c.plan.Source) {
 		if err := c.findStore(s); err != nil {
 			return nil, err
 		}
-		if err := s.readBeside(c.Source, c.Filestore); err != nil {
+		if err := s.readBeside(c.Source, c.beside, c.Filestore); err != nil {
 			return nil, err
 		}
 	}
@@ -54,10 +50,8 @@ func (c *conversion) openZipSource(ctx context.Context, a *pgarchive.Archive) (*
 		return nil, err
 	}
 	s.script = printed
-	if s.zip == nil {
-		return s, nil
-	}
-	return s, c.useKept(ctx, s, printed)
+	c.useKept(s, printed)
+	return s, nil
 }
 
 // printer prints an archive as a zip's dump.sql.
@@ -80,22 +74,15 @@ func (c *conversion) findStore(s *zipSource) error {
 
 // readBeside reads what lies beside the archive. Named is a filestore that is to
 // be taken for the backup's own; "" if none is.
-func (s *zipSource) readBeside(dir, named string) (err error) {
-	s.manifest, err = readOptional(dir, dumpfmt.ManifestFile, dumpfmt.MaxManifest)
-	if err != nil {
+func (s *zipSource) readBeside(dir string, beside besideArchive, named string) (err error) {
+	if s.manifest, err = readOptional(dir, dumpfmt.ManifestFile, dumpfmt.MaxManifest); err != nil {
 		return err
 	}
-	if s.record, err = readOptional(dir, dumpfmt.RecordFile, dumpfmt.MaxRecord); err != nil || s.record == nil {
-		return err
+	r := beside.record
+	if r == nil {
+		return nil
 	}
-	r, err := dumpfmt.ParseRecord(s.record, filepath.Join(dir, dumpfmt.RecordFile))
-	if err != nil {
-		return err
-	}
-	s.digests = make(map[string]string, len(r.Archive.DataFiles))
-	for _, f := range r.Archive.DataFiles {
-		s.digests[f.Name] = f.SHA256
-	}
+	s.record, s.digests = beside.text, beside.digests
 	s.backup, s.zip = dir, r.Zip
 	if r.Filestore != nil && named == "" {
 		s.files = r.Filestore.Files
@@ -112,56 +99,19 @@ func readOptional(backup, name string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// useKept takes the script that the archive was made of, if the archive still
-// is what was made of it.
-func (c *conversion) useKept(ctx context.Context, s *zipSource, printed *render.Script) error {
-	if s.zip.Script == nil {
-		return nil
-	}
-	same, err := s.isUnchanged(ctx, c.Jobs)
-	if err != nil {
-		return err
-	}
-	if !same || c.NoPrivileges || c.RestrictKey != "" {
-		if !same {
-			c.note("the archive was changed since it was made of %s: dump.sql is printed from it, and the digests in odx.json are not used", s.zip.Name)
+// useKept takes the script that the archive was made of. That the archive is
+// still what was made of it is seen by the digests.
+func (c *conversion) useKept(s *zipSource, printed *render.Script) {
+	switch {
+	case s.zip == nil || s.zip.Script == nil:
+	case c.NoPrivileges || c.RestrictKey != "":
+		s.record = nil // the zip is to be another one
+	default:
+		s.script = &keptScript{
+			backup: s.backup, record: s.zip.Script,
+			entries: s.archive.TOC.ByID(), data: printed,
 		}
-		s.digests, s.record = nil, nil
-		return nil
 	}
-	s.script = &keptScript{
-		backup: s.backup, record: s.zip.Script,
-		entries: s.archive.TOC.ByID(), data: printed,
-	}
-	return nil
-}
-
-// isUnchanged compares all files of the archive with the record's digests.
-func (s *zipSource) isUnchanged(ctx context.Context, jobs int) (bool, error) {
-	files, err := s.archive.Files()
-	if err != nil {
-		return false, err
-	}
-	if len(files) != len(s.digests) {
-		return false, nil
-	}
-	errDiffers := errors.New("differs")
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(jobs)
-	for _, f := range files {
-		g.Go(func() error {
-			d, err := dumpfmt.DigestFile(ctx, filepath.Join(s.archive.Path(), f.Name))
-			if err == nil && d.SHA256 != s.digests[f.Name] {
-				err = errDiffers
-			}
-			return err
-		})
-	}
-	err = g.Wait()
-	if errors.Is(err, errDiffers) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // chooseManifest takes the manifest that is named, else the one that lies

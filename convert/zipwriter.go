@@ -278,7 +278,7 @@ func (w *zipWriter) addArchiveFiles(joined map[string]bool, places *odoozip.Plac
 			return err
 		}
 		if want := w.src.digests[f.Name]; want != "" && want != digest.SHA256 {
-			return &dumpfmt.FormatError{Path: f.Name, Offset: -1, Err: errors.New("content differs from the SHA-256 in odx.json")}
+			return &dumpfmt.FormatError{Path: f.Name, Offset: -1, Err: dumpfmt.ErrDigest}
 		}
 		places.Files = append(places.Files, odoozip.FilePlace{Name: f.Name, Bytes: digest.Bytes, SHA256: digest.SHA256})
 	}

@@ -4,11 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 )
+
+// ErrDigest says that a file is not the one that was dumped.
+var ErrDigest = errors.New("content differs from the SHA-256 in odx.json: the file is damaged, or was changed; " +
+	"without odx.json it is taken as it is")
 
 // DigestFile reads a file and gives its size and SHA-256. The context is
 // looked at between blocks.

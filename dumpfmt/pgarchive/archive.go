@@ -23,7 +23,8 @@ type Archive struct {
 
 	path   string
 	needs  int
-	custom *customFile // nil for a folder
+	custom *customFile       // nil for a folder
+	sums   map[string]string // see HoldAgainst
 }
 
 // Open reads the table of contents of the directory-format archive in the
@@ -144,6 +145,11 @@ func packedLimit(size int64) int64 {
 
 // Path gives the path that was opened.
 func (a *Archive) Path() string { return a.path }
+
+// HoldAgainst gives the SHA-256 that files of a folder ought to have, in
+// hexadecimal digits, by name. From now on the end of a data file of another
+// content is a *dumpfmt.FormatError instead of io.EOF.
+func (a *Archive) HoldAgainst(sums map[string]string) { a.sums = sums }
 
 // NeedsMajor gives the oldest PostgreSQL major release whose pg_restore reads
 // the archive, 10 or more.

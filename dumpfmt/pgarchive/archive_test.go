@@ -286,6 +286,32 @@ func TestData_Elsewhere(t *testing.T) {
 	}
 }
 
+// TestData_Zeros has zeros behind a gzip file, as zlib takes them, and something
+// behind those.
+func TestData_Zeros(t *testing.T) {
+	dir := copyDir(t, "testdata/pg15/cellar")
+	a := mustOpen(t, dir)
+	e := a.TOC.ByID()[3376]
+	want := readData(t, a, e)
+	path := filepath.Join(dir, "3376.dat.gz")
+	whole := readFile(t, path)
+	for _, n := range []int{1, 512, 1 << 20} {
+		padded := append(bytes.Clone(whole), make([]byte, n)...)
+		if err := os.WriteFile(path, padded, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := readData(t, a, e); !bytes.Equal(got, want) {
+			t.Errorf("%d zeros: other data", n)
+		}
+		if err := os.WriteFile(path, append(padded, 'x'), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkFile(t, a, filepath.Base(path)); !errors.Is(err, dumpfmt.ErrFormat) {
+			t.Errorf("something behind %d zeros: %v, want a format error", n, err)
+		}
+	}
+}
+
 // TestData_LongName has an entry whose data file no folder can hold.
 func TestData_LongName(t *testing.T) {
 	a, err := Open("testdata/pg15/cellar")

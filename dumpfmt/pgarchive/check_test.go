@@ -215,6 +215,9 @@ func TestCheck_Garbage(t *testing.T) {
 			if c == None && more == string(whole) {
 				continue // only the end of it is looked at
 			}
+			if c == Gzip && strings.Trim(more, "\x00") == "" {
+				continue // see TestData_Zeros
+			}
 			if err := os.WriteFile(path, append(bytes.Clone(whole), more...), 0o600); err != nil {
 				t.Fatal(err)
 			}

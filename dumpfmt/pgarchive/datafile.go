@@ -95,7 +95,11 @@ func (a *Archive) openFile(name string) (*dataReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newFileReader(f, f, found), nil
+	d := newFileReader(f, f, found)
+	if want, ok := a.sums[found]; ok {
+		d.hold(want)
+	}
+	return d, nil
 }
 
 // newFileReader decodes the file of this name, which r gives. It takes closer

@@ -2,8 +2,11 @@ package pgarchive
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"sync"
 
@@ -46,7 +49,7 @@ const sourceBuffer = 128 << 10
 // files, and each decoder is worth more than such a file's content.
 var (
 	bufferPool = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, sourceBuffer) }}
-	gzipPool   = sync.Pool{New: func() any { return new(gzip.Reader) }}
+	gzipPool   = sync.Pool{New: func() any { return new(gzipMembers) }}
 	zstdPool   = sync.Pool{New: func() any { return newZstd() }}
 )
 
@@ -75,6 +78,9 @@ type dataReader struct {
 	br     *bufio.Reader
 	dec    io.Reader
 	err    error
+
+	sum  hash.Hash // of the whole file; nil if it does not matter
+	want string    // what sum is to be, in hexadecimal digits
 }
 
 // newDataReader reads the stream that is the whole of r. It takes closer over.
@@ -83,6 +89,26 @@ func newDataReader(r io.Reader, closer io.Closer, path string, enc encoding) *da
 	d.br = bufferPool.Get().(*bufio.Reader)
 	d.br.Reset(d.src)
 	return d
+}
+
+// hold has the end of the stream, which is a file, depend on its SHA-256.
+func (d *dataReader) hold(want string) {
+	d.sum, d.want = sha256.New(), want
+	d.src.r = io.TeeReader(d.src.r, d.sum)
+}
+
+// held tells whether the file is the one that it ought to be.
+func (d *dataReader) held() error {
+	if d.sum == nil {
+		return nil
+	}
+	if _, err := io.Copy(io.Discard, d.src); err != nil { // what the decoder did not need
+		return err
+	}
+	if hex.EncodeToString(d.sum.Sum(nil)) != d.want {
+		return &dumpfmt.FormatError{Path: d.path, Offset: -1, Err: dumpfmt.ErrDigest}
+	}
+	return nil
 }
 
 // open makes the decoder. It reads from the source. Its error is io.EOF only
@@ -97,9 +123,9 @@ func (d *dataReader) open() error {
 	case plain:
 		d.dec = d.br
 	case gzipFile:
-		gz := gzipPool.Get().(*gzip.Reader)
+		gz := gzipPool.Get().(*gzipMembers)
 		d.dec = gz
-		return gz.Reset(d.br)
+		return gz.reset(d.br)
 	case zlibStream:
 		z, err := zlib.NewReader(d.br)
 		if err != nil {
@@ -126,7 +152,7 @@ func (d *dataReader) Read(p []byte) (int, error) {
 	}
 	if d.dec == nil {
 		if err := d.open(); err != nil {
-			d.err = d.translate(err)
+			d.err = d.end(err)
 			return 0, d.err
 		}
 	}
@@ -135,14 +161,24 @@ func (d *dataReader) Read(p []byte) (int, error) {
 		err = d.finish()
 	}
 	if err != nil {
-		d.err = d.translate(err)
+		d.err = d.end(err)
 	}
 	return n, d.err
 }
 
-// finish looks behind the end of the decoded stream. gzip, lz4 and zstd go on
-// with the next member or frame by themselves and fail if there is none; a
-// zlib stream ends where it ends.
+// end gives what reading ends with, for what it has met.
+func (d *dataReader) end(err error) error {
+	if err = d.translate(err); err == io.EOF {
+		if wrong := d.held(); wrong != nil {
+			return wrong
+		}
+	}
+	return err
+}
+
+// finish looks behind the end of the decoded stream. The readers of gzip, lz4 and
+// zstd go on with the next member or frame and fail if there is none; a zlib
+// stream ends where it ends.
 func (d *dataReader) finish() error {
 	if d.enc != zlibStream {
 		return io.EOF
@@ -179,7 +215,7 @@ func (d *dataReader) Close() error {
 		return nil
 	}
 	switch z := d.dec.(type) {
-	case *gzip.Reader:
+	case *gzipMembers:
 		gzipPool.Put(z)
 	case *zstd.Decoder:
 		if z.Reset(nil) == nil {
@@ -199,6 +235,56 @@ func (d *dataReader) Close() error {
 }
 
 var errClosed = errors.New("read after close")
+
+// gzipMembers decodes one gzip member after the other. Zeros may follow the last:
+// tapes and block devices leave them, and zlib passes over them.
+type gzipMembers struct {
+	gz gzip.Reader
+	br *bufio.Reader
+}
+
+func (g *gzipMembers) reset(br *bufio.Reader) error {
+	g.br = br
+	return g.next()
+}
+
+func (g *gzipMembers) next() error {
+	if err := g.gz.Reset(g.br); err != nil {
+		return err
+	}
+	g.gz.Multistream(false)
+	return nil
+}
+
+func (g *gzipMembers) Read(p []byte) (int, error) {
+	for {
+		n, err := g.gz.Read(p)
+		switch {
+		case err != io.EOF:
+			return n, err
+		case n > 0:
+			return n, nil
+		}
+		if next, err := g.br.Peek(1); err == nil && next[0] == 0 {
+			return 0, g.zeros()
+		}
+		if err := g.next(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// zeros reads the rest. Its error is io.EOF if nothing else is there.
+func (g *gzipMembers) zeros() error {
+	for {
+		switch b, err := g.br.ReadByte(); {
+		case err != nil:
+			return err
+		case b != 0:
+			return gzip.ErrHeader
+		}
+	}
+}
 
 // legacyLZ4 starts an lz4 frame of the kind before the present one, which neither
 // pg_dump nor pg_restore knows.

@@ -183,7 +183,7 @@ func (s *source) checkDigests(ctx context.Context, jobs int, done *atomic.Int64)
 				return &dumpfmt.FormatError{Path: path, Offset: -1,
 					Err: fmt.Errorf("%d bytes, and odx.json says %d", got.Bytes, want.Bytes)}
 			case got.SHA256 != want.SHA256:
-				return &dumpfmt.FormatError{Path: path, Offset: -1, Err: errors.New("content differs from the SHA-256 in odx.json")}
+				return &dumpfmt.FormatError{Path: path, Offset: -1, Err: dumpfmt.ErrDigest}
 			}
 			return nil
 		})
