@@ -186,7 +186,7 @@ func (k sideSink) Table(e *pgarchive.Entry, _ int64) (io.WriteCloser, error) {
 	return dataDigest{d, k.s.data, name}, nil
 }
 
-func (k sideSink) LargeObject(_ pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
+func (k sideSink) LargeObject(_ pgarchive.DumpID, oid uint32, _ int64) (io.WriteCloser, error) {
 	return dataDigest{newDigest(), k.s.data, fmt.Sprintf("large object %d", oid)}, nil
 }
 

@@ -179,7 +179,7 @@ func (s sizer) Table(e *pgarchive.Entry, _ int64) (io.WriteCloser, error) {
 	return entrySizer{s, e.ID}, nil
 }
 
-func (s sizer) LargeObject(id pgarchive.DumpID, _ uint32) (io.WriteCloser, error) {
+func (s sizer) LargeObject(id pgarchive.DumpID, _ uint32, _ int64) (io.WriteCloser, error) {
 	return entrySizer{s, id}, nil
 }
 

@@ -151,9 +151,12 @@ func (s *sink) Table(e *pgarchive.Entry, offset int64) (io.WriteCloser, error) {
 	return &splitTable{dataFile: s.out, split: s.split, deflated: s.deflated, offset: offset}, err
 }
 
-func (s *sink) LargeObject(_ pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
+func (s *sink) LargeObject(_ pgarchive.DumpID, oid uint32, offset int64) (io.WriteCloser, error) {
 	s.c.Meter.Item()
-	return s.out, s.out.create(pgarchive.LargeObjectFile(oid))
+	if err := s.out.create(pgarchive.LargeObjectFile(oid)); err != nil || s.split == nil {
+		return s.out, err
+	}
+	return &splitObject{dataFile: s.out, split: s.split, offset: offset}, nil
 }
 
 // endScript keeps what comes after the last data.
@@ -164,6 +167,23 @@ func (s *sink) endScript() error {
 	rest, err := s.split.end()
 	s.script.SQL += rest
 	return err
+}
+
+// splitObject writes a large object's file. The statements that hold its content
+// are SQL, which the splitter need not hold until the next data.
+type splitObject struct {
+	*dataFile
+	split  *splitter
+	offset int64 // in the script, before which all is SQL
+}
+
+func (o *splitObject) Write(p []byte) (int, error) {
+	n, err := o.dataFile.Write(p)
+	if err != nil {
+		return n, err
+	}
+	o.offset += 2 * int64(n)
+	return n, o.split.textTo(o.offset)
 }
 
 // splitTable writes a data file and tells the splitter what is data, and the

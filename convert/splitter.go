@@ -4,7 +4,7 @@ import "io"
 
 // splitter passes a script on to its reader and gives the part of it that is
 // not data to text. It holds what was read ahead: a buffer of the reader and
-// the SQL since the last data.
+// the SQL since the last data, but for that of large objects.
 type splitter struct {
 	src  io.Reader
 	text io.Writer
@@ -23,6 +23,14 @@ func (s *splitter) Read(p []byte) (int, error) {
 	}
 	s.buf = append(s.buf, p[:n]...)
 	return n, err
+}
+
+// textTo says that what stands before this offset is SQL.
+func (s *splitter) textTo(offset int64) error {
+	if offset <= s.offset {
+		return nil
+	}
+	return s.flush(int(offset - s.offset))
 }
 
 // dataAt says that data start at this offset, and gives the bytes of SQL since

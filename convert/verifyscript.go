@@ -121,7 +121,7 @@ func (s *scriptSink) Table(e *pgarchive.Entry, _ int64) (io.WriteCloser, error) 
 	return s.rows.text(e, 0), nil
 }
 
-func (s *scriptSink) LargeObject(id pgarchive.DumpID, _ uint32) (io.WriteCloser, error) {
+func (s *scriptSink) LargeObject(id pgarchive.DumpID, _ uint32, _ int64) (io.WriteCloser, error) {
 	s.objects++
 	return entrySizer{sizer{}, id}, nil
 }

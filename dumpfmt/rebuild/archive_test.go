@@ -42,7 +42,7 @@ func (s *dirSink) Table(e *pgarchive.Entry, _ int64) (io.WriteCloser, error) {
 	return s.create(e.File)
 }
 
-func (s *dirSink) LargeObject(_ pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
+func (s *dirSink) LargeObject(_ pgarchive.DumpID, oid uint32, _ int64) (io.WriteCloser, error) {
 	return s.create(pgarchive.LargeObjectFile(oid))
 }
 

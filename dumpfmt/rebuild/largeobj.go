@@ -81,7 +81,7 @@ func (b *builder) readLargeObject(blobs pgarchive.DumpID) (uint32, error) {
 	if err := b.next(); err != nil {
 		return 0, err
 	}
-	w, err := b.sink.LargeObject(blobs, oid)
+	w, err := b.sink.LargeObject(blobs, oid, b.piece.Offset)
 	if err != nil {
 		return 0, err
 	}

@@ -43,7 +43,7 @@ func (s *memorySink) Table(e *pgarchive.Entry, _ int64) (io.WriteCloser, error) 
 	return s.open(fmt.Sprintf("table %d", e.ID))
 }
 
-func (s *memorySink) LargeObject(blobs pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
+func (s *memorySink) LargeObject(blobs pgarchive.DumpID, oid uint32, _ int64) (io.WriteCloser, error) {
 	return s.open(fmt.Sprintf("%d of %d", oid, blobs))
 }
 

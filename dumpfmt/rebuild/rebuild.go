@@ -18,8 +18,10 @@ type Sink interface {
 	// Write gets whole ones, and the empty lines after the last one. The entry
 	// is complete but for its dependencies, and valid during the call only.
 	Table(e *pgarchive.Entry, offset int64) (io.WriteCloser, error)
-	// LargeObject starts the content of a large object of a BLOBS entry.
-	LargeObject(blobs pgarchive.DumpID, oid uint32) (io.WriteCloser, error)
+	// LargeObject starts the content of a large object of a BLOBS entry. It is
+	// in statements, which start at this offset of the script and take more than
+	// two bytes for each of the content.
+	LargeObject(blobs pgarchive.DumpID, oid uint32, offset int64) (io.WriteCloser, error)
 }
 
 // Options say what a script does not.
@@ -118,8 +120,10 @@ type stopper struct{}
 
 var errStop = errors.New("data start here")
 
-func (stopper) Table(*pgarchive.Entry, int64) (io.WriteCloser, error)        { return nil, errStop }
-func (stopper) LargeObject(pgarchive.DumpID, uint32) (io.WriteCloser, error) { return nil, errStop }
+func (stopper) Table(*pgarchive.Entry, int64) (io.WriteCloser, error) { return nil, errStop }
+func (stopper) LargeObject(pgarchive.DumpID, uint32, int64) (io.WriteCloser, error) {
+	return nil, errStop
+}
 
 func newBuilder(r io.Reader, sink Sink, o Options) *builder {
 	b := &builder{
@@ -138,10 +142,12 @@ func newBuilder(r io.Reader, sink Sink, o Options) *builder {
 // discard is a sink that keeps nothing.
 type discard struct{}
 
-func (discard) Table(*pgarchive.Entry, int64) (io.WriteCloser, error)        { return discard{}, nil }
-func (discard) LargeObject(pgarchive.DumpID, uint32) (io.WriteCloser, error) { return discard{}, nil }
-func (discard) Write(p []byte) (int, error)                                  { return len(p), nil }
-func (discard) Close() error                                                 { return nil }
+func (discard) Table(*pgarchive.Entry, int64) (io.WriteCloser, error) { return discard{}, nil }
+func (discard) LargeObject(pgarchive.DumpID, uint32, int64) (io.WriteCloser, error) {
+	return discard{}, nil
+}
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) Close() error                { return nil }
 
 // builder reads a script and collects what is in it.
 type builder struct {

@@ -142,7 +142,7 @@ func (s *feedSink) Table(e *pgarchive.Entry, offset int64) (io.WriteCloser, erro
 	return &sizer{s.feeder.Table(s.run.loadTarget(e, offset)), s.sizes, e.ID}, nil
 }
 
-func (s *feedSink) LargeObject(blobs pgarchive.DumpID, oid uint32) (io.WriteCloser, error) {
+func (s *feedSink) LargeObject(blobs pgarchive.DumpID, oid uint32, _ int64) (io.WriteCloser, error) {
 	s.run.Progress.Database.Item()
 	return &sizer{s.feeder.LargeObject(oid), s.sizes, blobs}, nil
 }
