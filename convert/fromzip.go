@@ -95,12 +95,9 @@ func (u *unzipping) findPlaces() (err error) {
 // run makes the archive while the other members are extracted.
 func (u *unzipping) run(ctx context.Context, dir string) error {
 	list, extractions, regular := placeMembers(u.zip, u.zip.Find(odoozip.PlacesName) != nil)
-	var zipRecord *dumpfmt.ZipRecord
-	if u.places == nil { // else odx's own members bring what was kept
-		var err error
-		if zipRecord, err = u.c.keepZip(ctx, dir, u.zip, u.dump, list, regular); err != nil {
-			return err
-		}
+	zipRecord, err := u.c.keepZip(ctx, dir, u.dump, list, regular)
+	if err != nil {
+		return err
 	}
 	archive := filepath.Join(dir, dumpfmt.ArchiveDir)
 	if err := os.Mkdir(archive, 0o700); err != nil {
@@ -109,7 +106,10 @@ func (u *unzipping) run(ctx context.Context, dir string) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if u.places != nil {
-			return u.cut(gctx, dir)
+			if regular {
+				zipRecord = nil
+			}
+			return u.cut(gctx, dir, zipRecord)
 		}
 		return u.rebuild(gctx, dir, zipRecord)
 	})
@@ -213,8 +213,9 @@ func (u *unzipping) newRecord(built *rebuilt, zip *dumpfmt.ZipRecord) *dumpfmt.R
 	return r
 }
 
-// cut gets the archive back from the places in dump.sql's data.
-func (u *unzipping) cut(ctx context.Context, dir string) error {
+// cut gets the archive back from the places in dump.sql's data. Zip is nil where
+// the zip has no members but those that odx makes of the backup.
+func (u *unzipping) cut(ctx context.Context, dir string, zip *dumpfmt.ZipRecord) error {
 	raw, err := u.zip.Raw(u.dump)
 	if err != nil {
 		return err
@@ -241,16 +242,17 @@ func (u *unzipping) cut(ctx context.Context, dir string) error {
 	for _, d := range digests {
 		u.c.report.TargetBytes += d.Bytes
 	}
-	return u.restoreRecord(ctx, dir, a, digests)
+	return u.restoreRecord(ctx, dir, a, digests, zip)
 }
 
-// restoreRecord puts odx.json and what was kept back. Where data files had to
-// be compressed anew, their digests are new as well.
-func (u *unzipping) restoreRecord(ctx context.Context, dir string, a *pgarchive.Archive, digests []dumpfmt.FileDigest) error {
+// restoreRecord puts odx.json back, and the script that was kept. Where data
+// files had to be compressed anew, their digests are new as well; the list of
+// members is that of this zip.
+func (u *unzipping) restoreRecord(ctx context.Context, dir string, a *pgarchive.Archive, digests []dumpfmt.FileDigest, zip *dumpfmt.ZipRecord) error {
 	var list []odoozip.Extraction
 	for i := range u.zip.Members {
 		m := &u.zip.Members[i]
-		if rel, ok := strings.CutPrefix(m.Rel(), odoozip.OdxDir+dumpfmt.KeptDir+"/"); ok && m.Kind == odoozip.KindOdx {
+		if rel, ok := strings.CutPrefix(m.Rel(), odoozip.OdxDir+dumpfmt.KeptDir+"/"); ok && m.Kind == odoozip.KindOdx && rel != dumpfmt.KeptMembers {
 			list = append(list, odoozip.Extraction{Member: m, Path: dumpfmt.KeptDir + "/" + rel})
 		}
 	}
@@ -259,7 +261,7 @@ func (u *unzipping) restoreRecord(ctx context.Context, dir string, a *pgarchive.
 	}
 	m := u.zip.Find(odoozip.RecordName)
 	if m == nil {
-		u.record = u.newRecord(&rebuilt{toc: a.TOC, files: tocFirst(digests), compression: u.c.Compression.String()}, nil)
+		u.record = u.newRecord(&rebuilt{toc: a.TOC, files: tocFirst(digests), compression: u.c.Compression.String()}, zip)
 		return nil
 	}
 	data, err := u.zip.ReadMember(m, odoozip.MaxPlaces)
@@ -270,11 +272,30 @@ func (u *unzipping) restoreRecord(ctx context.Context, dir string, a *pgarchive.
 		return err
 	}
 	r, err := dumpfmt.ReadRecord(filepath.Join(dir, dumpfmt.RecordFile))
-	if err != nil || !takeDigests(r, digests) {
+	if err != nil {
 		return err
+	}
+	changed := takeMembers(r, zip)
+	if !takeDigests(r, digests) && !changed {
+		return nil
 	}
 	u.record = r
 	return os.Remove(filepath.Join(dir, dumpfmt.RecordFile))
+}
+
+// takeMembers puts what is to be known of the zip's members into a record, and
+// tells whether that was another.
+func takeMembers(r *dumpfmt.Record, zip *dumpfmt.ZipRecord) (changed bool) {
+	if zip == nil {
+		return false
+	}
+	if r.Zip == nil {
+		r.Zip = zip
+		return true
+	}
+	changed = r.Zip.Members != zip.Members || r.Zip.Dump != zip.Dump
+	r.Zip.Members, r.Zip.Dump = zip.Members, zip.Dump
+	return changed
 }
 
 // takeDigests puts digests into a record, and tells whether any was another.

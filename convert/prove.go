@@ -176,22 +176,18 @@ func digestMember(ctx context.Context, z *odoozip.Reader, m *odoozip.Member) (di
 	return h.end(), errors.Join(err, r.Close())
 }
 
-// places gets every data file back from dump.sql's data, and compares it with
-// the archive's.
+// places gets every data file back from dump.sql's data where odx's own members
+// say how, and compares it with the archive's.
 func (p *prover) places() error {
-	m := p.z.Find(odoozip.PlacesName)
-	if m == nil {
-		return nil
-	}
-	data, err := p.z.ReadMember(m, odoozip.MaxPlaces)
+	dump, err := p.z.Dump()
 	if err != nil {
 		return err
 	}
-	places, err := odoozip.ParsePlaces(data)
-	if err != nil {
+	places, _, err := p.z.FindPlaces(dump)
+	if err != nil || places == nil {
 		return err
 	}
-	raw, err := p.z.Raw(p.z.Find(odoozip.DumpName))
+	raw, err := p.z.Raw(dump)
 	if err != nil {
 		return err
 	}

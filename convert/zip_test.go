@@ -429,6 +429,63 @@ func TestZip_DumpChanged(t *testing.T) {
 	wantSame(t, "dump.sql", readZip(t, at("3.zip"), false)[0].text, members[0].text)
 }
 
+// addToZip copies a zip as it is and adds members.
+func addToZip(t testing.TB, from, to string, names ...string) {
+	t.Helper()
+	z, err := zip.OpenReader(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	f, err := os.Create(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := zip.NewWriter(f)
+	for _, m := range z.File {
+		if err := w.Copy(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range names {
+		m, err := w.Create(name)
+		if err == nil && !strings.HasSuffix(name, "/") {
+			_, err = io.WriteString(m, name)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestZip_MemberAdded adds members to a zip that odx made, of an archive and of
+// another zip: they come back, as do those that were there.
+func TestZip_MemberAdded(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	makeStore(t, at("store"))
+	makeZip(t, at("foreign.zip"), []member{{"readme", []byte("x")}, {"dump.sql", scripts(t)["../dumpfmt/rebuild/testdata/pg15/cellar.sql.gz"]}})
+	convert(t, Options{Source: at("foreign.zip"), Target: at("foreign"), Compression: DefaultCompression})
+	keys := map[string]string{"archive": key} // the zip's script is kept with its own
+	for name, source := range map[string]string{"archive": testdata + "/pg15/cellar", "zip": at("foreign")} {
+		at := func(file string) string { return filepath.Join(dir, name+file) }
+		convert(t, Options{Source: source, Target: at("0.zip"), Filestore: filepath.Join(dir, "store"), RestrictKey: keys[name], Sidecar: true})
+		addToZip(t, at("0.zip"), at("1.zip"), "notes.txt", "filestore/zz/")
+		members := readZip(t, at("1.zip"), true)
+		convert(t, Options{Source: at("1.zip"), Target: at("2"), Compression: DefaultCompression, Check: true})
+		convert(t, Options{Source: at("2"), Target: at("3.zip"), RestrictKey: keys[name], Sidecar: true, Check: true})
+		isOdx := func(m member) bool { return strings.HasPrefix(m.name, odoozip.OdxDir) }
+		wantMembers(t, name, slices.DeleteFunc(readZip(t, at("3.zip"), true), isOdx), slices.DeleteFunc(members, isOdx))
+		convert(t, Options{Source: at("3.zip"), Target: at("4"), Compression: DefaultCompression, Check: true})
+		if got, want := tree(t, at("4")), tree(t, at("2")); !maps.Equal(got, want) {
+			t.Errorf("%s: the folder of the second zip is not that of the first", name)
+		}
+	}
+}
+
 // TestZip_Links has links in a filestore: those to its own files become files,
 // those that lead out are left out and named.
 func TestZip_Links(t *testing.T) {

@@ -132,7 +132,7 @@ func (s *nameSet) has(name string) bool {
 }
 
 // keepZip keeps of a zip what the backup's other files do not say.
-func (c *conversion) keepZip(ctx context.Context, dir string, z *odoozip.Reader, dump *odoozip.Member, list []keptMember, regular bool) (*dumpfmt.ZipRecord, error) {
+func (c *conversion) keepZip(ctx context.Context, dir string, dump *odoozip.Member, list []keptMember, regular bool) (*dumpfmt.ZipRecord, error) {
 	record := &dumpfmt.ZipRecord{Name: filepath.Base(c.Source), Members: len(list), Dump: dump.Name()}
 	if regular {
 		return record, nil
