@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,7 +92,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := c.checkOptions(); err != nil {
 		return c.report, err
 	}
-	c.describe()
+	if err := c.describe(); err != nil {
+		return c.report, err
+	}
 	if err := c.run(ctx); err != nil {
 		return c.report, err
 	}
@@ -118,19 +120,25 @@ func (c *conversion) checkOptions() error {
 	return nil
 }
 
-// describe fills in what is known of the run before it starts.
-func (c *conversion) describe() {
+// describe fills in what is known of the run before it starts. What lies in the
+// source's folder and is not used is named.
+func (c *conversion) describe() error {
 	r := &c.report
 	r.Source, r.SourceLayout = c.Source, c.plan.Source.String()
 	r.Target, r.TargetLayout = c.Target, c.plan.Target.String()
 	for _, s := range c.plan.Steps {
 		r.Steps = append(r.Steps, s.String())
 	}
-	for _, name := range c.plan.LeftOut {
-		if _, err := os.Lstat(filepath.Join(c.Source, name)); !errors.Is(err, fs.ErrNotExist) {
-			r.LeftOut = append(r.LeftOut, name)
+	if c.plan.Takes == nil {
+		return nil
+	}
+	there, err := os.ReadDir(c.Source)
+	for _, f := range there {
+		if !slices.Contains(c.plan.Takes, f.Name()) {
+			r.LeftOut = append(r.LeftOut, f.Name())
 		}
 	}
+	return err
 }
 
 // run does the step of the plan. No plan has more than one yet.

@@ -97,6 +97,11 @@ func (k *keptScript) sql(r io.Reader, n int64, yield func(render.Piece, error) b
 	return nil
 }
 
+// gave tells whether text of this CRC-32 and length is the script.
+func (k *keptScript) gave(crc uint32, length int64) bool {
+	return crc == k.record.CRC && length == k.record.Length
+}
+
 func (k *keptScript) damaged(err error) error {
 	return &dumpfmt.FormatError{Path: filepath.Join(k.backup, keptPath(dumpfmt.KeptScript)), Offset: -1, Err: err}
 }

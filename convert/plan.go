@@ -40,7 +40,7 @@ func (s Step) String() string {
 type Plan struct {
 	Source, Target dumpfmt.Layout
 	Steps          []Step
-	LeftOut        []string // what the source may have and the target cannot
+	Takes          []string // names in the source's folder of what is used; nil for all
 }
 
 // ErrNoPlan is returned when there is no way from one layout to another. It
@@ -68,9 +68,9 @@ func NewPlan(source, target dumpfmt.Layout) (Plan, error) {
 		p.Steps = []Step{StepRebuild}
 		return p, nil
 	case dumpfmt.LayoutFast:
-		p.LeftOut = []string{dumpfmt.ManifestFile, dumpfmt.FilestoreDir, dumpfmt.RecordFile}
+		p.Takes = []string{dumpfmt.ArchiveDir}
 	case dumpfmt.LayoutClickOdoo:
-		p.LeftOut = []string{dumpfmt.ManifestFile, dumpfmt.FilestoreDir}
+		p.Takes = []string{dumpfmt.ClickOdooDump}
 	case dumpfmt.LayoutArchive, dumpfmt.LayoutCustom:
 	default:
 		return p, p.refuse(fmt.Sprintf("odx does not convert a %s yet", source))
@@ -89,6 +89,10 @@ func (p Plan) zips() (Plan, error) {
 		p.Steps = []Step{StepUnzip}
 	case p.Source == dumpfmt.LayoutFast, p.Source == dumpfmt.LayoutArchive, p.Source == dumpfmt.LayoutClickOdoo, p.Source == dumpfmt.LayoutCustom:
 		p.Steps = []Step{StepZip}
+		if isBackup(p.Source) {
+			p.Takes = []string{dumpfmt.ArchiveDir, dumpfmt.ClickOdooDump, dumpfmt.ManifestFile, dumpfmt.FilestoreDir,
+				dumpfmt.RecordFile, dumpfmt.KeptDir, dumpfmt.ExtraDir}
+		}
 	default:
 		return p, p.refuse("odx makes zips of archives, and folders of zips")
 	}

@@ -413,6 +413,38 @@ func TestZip_GzipMembers(t *testing.T) {
 	}
 }
 
+// TestZip_KeptChanged changes the SQL that was kept of a zip, but not its length.
+func TestZip_KeptChanged(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	makeZip(t, at("0.zip"), []member{{"dump.sql", scripts(t)["../dumpfmt/rebuild/testdata/pg15/cellar.sql.gz"]}})
+	convert(t, Options{Source: at("0.zip"), Target: at("1"), Compression: DefaultCompression})
+	path := at("1/" + dumpfmt.KeptDir + "/" + dumpfmt.KeptScript)
+	z, err := gzip.NewReader(bytes.NewReader(readFile(t, path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sql, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Replace(sql, []byte("integer"), []byte("bigint "), 1)
+	if bytes.Equal(changed, sql) {
+		t.Fatal("nothing to change")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeGzip(path, func(w io.Writer) error { _, err := w.Write(changed); return err }); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Run(t.Context(), Options{Source: at("1"), Target: at("2.zip"), TargetLayout: dumpfmt.LayoutZip, Sidecar: true})
+	if !errors.Is(err, dumpfmt.ErrFormat) || !strings.Contains(err.Error(), dumpfmt.KeptScript) {
+		t.Errorf("%v, want a format error about the kept script", err)
+	}
+	wantNothing(t, dir, "0.zip", "1")
+}
+
 // TestZip_DumpChanged puts another dump.sql into a zip of odx's.
 func TestZip_DumpChanged(t *testing.T) {
 	dir := t.TempDir()

@@ -167,6 +167,9 @@ func (w *zipWriter) joinDump(dump *odoozip.RawMember) error {
 		return err
 	}
 	w.places = joiner.places
+	if k, ok := w.src.script.(*keptScript); ok && !k.gave(w.places.CRC, w.places.Length) {
+		return k.damaged(errors.New("with it dump.sql is not the one that was kept: damaged, or changed"))
+	}
 	w.c.report.Tables, w.c.report.DataBytes = joiner.tables, joiner.text
 	return dump.Close(w.places.CRC, w.places.Length)
 }
