@@ -213,9 +213,25 @@ func (d *PendingDir) Abort() error {
 		return nil
 	}
 	d.done = true
-	err := removeTree(d.path)
+	err := abortError(d.path, removeTree(d.path))
 	d.unlock()
 	return err
+}
+
+// AbortError says that what was not finished could not be removed.
+type AbortError struct {
+	Path string
+	Err  error
+}
+
+func (e *AbortError) Error() string { return fmt.Sprintf("%s could not be removed: %v", e.Path, e.Err) }
+func (e *AbortError) Unwrap() error { return e.Err }
+
+func abortError(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &AbortError{path, err}
 }
 
 func (p *pending) unlock() {
@@ -233,7 +249,7 @@ type Leftover struct {
 
 // Notice tells people of it, and what to do.
 func (l Leftover) Notice() string {
-	return fmt.Sprintf("left over from a run that was killed: %s; remove it with odx clean %s", l.Path, filepath.Dir(l.Path))
+	return fmt.Sprintf("left over from a run that was killed: %s; remove it with odx clean --yes %s", l.Path, filepath.Dir(l.Path))
 }
 
 // Leftovers lists the temporary folders and files directly in parent that

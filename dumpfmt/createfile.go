@@ -94,7 +94,7 @@ func (f *PendingFile) Abort() error {
 	}
 	f.place.done = true
 	_ = f.file.Close() // what was written is given up
-	err := os.Remove(f.place.path)
+	err := abortError(f.place.path, os.Remove(f.place.path))
 	f.place.unlock()
 	return err
 }

@@ -34,7 +34,7 @@ func (s *Scratch) Remove() error {
 		return nil
 	}
 	if err := removeTree(s.dir.path); err != nil {
-		return err
+		return abortError(s.dir.path, err)
 	}
 	s.dir.done = true
 	s.dir.unlock()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,16 +20,16 @@ func newCleanCommand(ui *ui) *cli.Command {
 		Name:      "clean",
 		Usage:     "remove what a killed odx left behind",
 		ArgsUsage: "[FOLDER ...]",
-		Description: "Lists folders and files named odx-tmp-* in the given FOLDERs, in Odoo's filestore folder and in the\n" +
-			"folder for temporary files, and databases named odx-tmp-* on the server, that no running odx works on.\n" +
+		Description: "Lists folders and files named odx-tmp-* in the given FOLDERs, in the folder for temporary files and\n" +
+			"in Odoo's filestore folder, and databases named odx-tmp-* on the server, that no running odx works on.\n" +
 			"With --yes they are removed, and so are roles that --missing-roles create has made for such a\n" +
 			"database, unless something else uses them; those that stay are named. So are roles whose database\n" +
 			"an odx clean has removed that was killed before it came to them.\n\n" +
 			"   odx clean /backup --yes",
 		Flags: join([]cli.Flag{
 			&cli.BoolFlag{Name: "yes", Usage: "remove them"},
-			&cli.BoolFlag{Name: "no-server", Usage: "look at folders only"},
-			&cli.StringFlag{Name: "data-dir", Usage: "Odoo's data `FOLDER` (default: from odoo.conf)"},
+			&cli.BoolFlag{Name: "no-server", Usage: "look at folders only, and at Odoo's filestore folder if --data-dir names it: work that odx restore --resume goes on with has files there"},
+			&cli.StringFlag{Name: "data-dir", Usage: "Odoo's data `FOLDER` (default: from odoo.conf, else Odoo's own default)"},
 		}, connectionFlags(), outputFlags()),
 		Action: func(c *cli.Context) error {
 			ui.configure(c)
@@ -57,8 +56,9 @@ func runClean(ctx context.Context, c *cli.Context, ui *ui) error {
 	}
 	found := []leftover{}
 	folders := append(c.Args().Slice(), os.TempDir())
-	if dir := cleanDataDir(c, cn); dir != "" {
-		folders = append(folders, filepath.Join(dir, "filestore"))
+	// Without the server nobody knows which of them a restore is to go on with.
+	if !c.Bool("no-server") || c.IsSet("data-dir") {
+		folders = append(folders, cn.filestores(c)...)
 	}
 	if !c.Bool("no-server") { // first: it may put folders back
 		more, err := cleanServer(ctx, cn.settings, c.String("maintenance-db"), c.Bool("yes"))
@@ -111,17 +111,6 @@ func aboutRole(r restore.RoleLeft) string {
 		return fmt.Sprintf("removed role %s, which was made for it", r.Name)
 	}
 	return fmt.Sprintf("left role %s, which was made for it: %s; if it is of no use: DROP ROLE", r.Name, r.Stays)
-}
-
-func cleanDataDir(c *cli.Context, cn *connection) string {
-	dir := cn.conf.DataDir
-	if c.IsSet("data-dir") {
-		dir = c.String("data-dir")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "filestore")); dir == "" || err != nil {
-		return ""
-	}
-	return dir
 }
 
 func cleanFolder(dir string, remove bool) (found []leftover, err error) {

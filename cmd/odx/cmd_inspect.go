@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 	"unicode"
@@ -52,7 +54,9 @@ func runInspect(ctx context.Context, path string, ui *ui) error {
 	if !ui.quiet {
 		writeEntries(&out, in.Entries)
 	}
-	_, err = ui.stdout.Write(out.Bytes())
+	if _, err = ui.stdout.Write(out.Bytes()); errors.Is(err, syscall.EPIPE) {
+		return nil // who reads has seen enough
+	}
 	return err
 }
 

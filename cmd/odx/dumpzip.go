@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"odx/convert"
 	"odx/dumpfmt"
@@ -39,11 +36,6 @@ func runDumpToOutput(ctx context.Context, o dump.Options, ui *ui) (done outcomes
 	case ui.dataToTerminal():
 		return done, usagef("standard output is a terminal, and a zip is no text: send it to a program or a file")
 	}
-	// A reader that went away is an error like others, after which nothing is
-	// left; by default the signal would end odx at once.
-	gone := make(chan os.Signal, 1)
-	signal.Notify(gone, syscall.SIGPIPE)
-	defer signal.Stop(gone)
 	work, err := dumpfmt.CreateScratch("", "dump")
 	if err != nil {
 		return done, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"path/filepath"
 	"syscall"
 
 	"odx/convert"
@@ -53,7 +54,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitFormat
 	case errors.Is(err, errBlocked):
 		return exitFailed
-	case errors.As(err, new(errUsage)):
+	case errors.As(err, new(errUsage)), errors.Is(err, convert.ErrNoPlan):
 		return exitUsage
 	case ctx.Err() != nil:
 		return exitInterrupted
@@ -78,6 +79,9 @@ func explain(ctx context.Context, err error) (text, hint string) {
 	}
 	if displaced := (*restore.DisplacedError)(nil); errors.As(err, &displaced) {
 		return "interrupted; " + displaced.Error(), ""
+	}
+	if left := (*dumpfmt.AbortError)(nil); errors.As(err, &left) {
+		return "interrupted; " + left.Error(), "odx clean --yes " + filepath.Dir(left.Path) + " removes it, once nothing is in the way"
 	}
 	return "interrupted; nothing half-made is left", ""
 }
@@ -135,8 +139,12 @@ func hintFor(err error) string {
 		return "the disk is full: make room there, or choose a folder on another disk"
 	case errors.Is(err, convert.ErrNoPlan):
 		return "odx convert --help tells what is converted to what"
-	case errors.Is(err, dumpfmt.ErrUnsupported), errors.Is(err, dumpfmt.ErrFormat):
-		return "nothing was changed; take another copy of the backup"
+	case errors.Is(err, dumpfmt.ErrUnsupported):
+		return "nothing was changed, and the backup may well be good: another odx, or PostgreSQL's own programs, may read it"
+	case errors.Is(err, dumpfmt.ErrDigest):
+		return "nothing was changed; odx verify tells all that is wrong; take another copy of the backup"
+	case errors.Is(err, dumpfmt.ErrFormat):
+		return "nothing was changed; take another copy of the backup, if this is one"
 	case errors.As(err, &tool):
 		return hintForTool(tool)
 	}

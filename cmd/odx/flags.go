@@ -142,6 +142,21 @@ func (cn *connection) filestorePath(c *cli.Context, database string) (string, er
 
 // belowData gives the place of a database's filestore in the data folder.
 func (cn *connection) belowData(c *cli.Context, database string) (string, error) {
+	return filepath.Abs(filepath.Join(cn.dataDir(c), "filestore", database))
+}
+
+// filestores gives the folder with the filestores of all databases, if it is
+// there.
+func (cn *connection) filestores(c *cli.Context) []string {
+	dir := filepath.Join(cn.dataDir(c), "filestore")
+	if _, err := os.Stat(dir); err != nil {
+		return nil
+	}
+	return []string{dir}
+}
+
+// dataDir gives Odoo's data folder.
+func (cn *connection) dataDir(c *cli.Context) string {
 	dir := cn.conf.DataDir
 	if c.IsSet("data-dir") {
 		dir = c.String("data-dir")
@@ -150,7 +165,7 @@ func (cn *connection) belowData(c *cli.Context, database string) (string, error)
 		home, _ := os.UserHomeDir()
 		dir = defaultDataDir(os.Getenv, home)
 	}
-	return filepath.Abs(filepath.Join(dir, "filestore", database))
+	return dir
 }
 
 // olderFilestore gives the folder that --filestore-from names: what has a slash

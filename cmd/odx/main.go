@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -14,7 +15,11 @@ func main() { os.Exit(run(os.Args)) }
 // run is main without the exit, so that every deferred clean-up runs.
 func run(args []string) int {
 	keepMemory()
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+	// What nohup has odx ignore stays ignored.
+	signals := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}, signal.Ignored)
+	// Whoever reads what odx prints may go away: an error like others, and not the
+	// end of odx in the middle of its clean-up, as it is by default.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	// The first signal ends the work in order; a second one ends odx at once.
