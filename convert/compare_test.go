@@ -2,6 +2,8 @@ package convert
 
 import (
 	"errors"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"testing"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/pgarchive"
 )
 
 func compare(t *testing.T, a, b string) *Comparison {
@@ -120,5 +123,39 @@ func TestByFolder(t *testing.T) {
 	slices.SortFunc(got, byFolder)
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestSideSink has data that are told apart by more than schema, dot and name, or
+// that come in parts.
+func TestSideSink(t *testing.T) {
+	read := func(tables [][3]string) map[string]digested {
+		s := &side{data: map[string]digested{}}
+		for _, table := range tables {
+			w, err := sideSink{s}.Table(&pgarchive.Entry{Namespace: pgarchive.Str(table[0]), Tag: table[1]}, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(w, table[2]); errors.Join(err, w.Close()) != nil {
+				t.Fatal(err)
+			}
+		}
+		return s.data
+	}
+	for name, tables := range map[string][][3]string{
+		"dots":      {{"a", "b.c", "one\n"}, {"a.b", "c", "two\n"}},
+		"two parts": {{"public", "t", "one\n"}, {"public", "t", "two\n"}},
+	} {
+		want := read(tables)
+		if !maps.Equal(read(tables), want) {
+			t.Errorf("%s: not the same twice", name)
+		}
+		for i := range tables {
+			changed := slices.Clone(tables)
+			changed[i][2] = "xxx\n"
+			if maps.Equal(read(changed), want) {
+				t.Errorf("%s: a change in part %d is not seen", name, i)
+			}
+		}
 	}
 }

@@ -180,6 +180,9 @@ type sideSink struct{ s *side }
 
 func (k sideSink) Table(e *pgarchive.Entry, _ int64) (io.WriteCloser, error) {
 	name := tableName(e)
+	if strings.Count(name, ".") > 1 { // a."b.c" is not "a.b".c
+		name = fmt.Sprintf("%q.%q", e.Namespace.String, e.Tag)
+	}
 	d := newDigest()
 	_, _ = io.WriteString(d, e.CopyStmt.String) // its columns belong to the data
 	d.bytes = 0
@@ -197,8 +200,13 @@ type dataDigest struct {
 	name string
 }
 
+// Close adds to the digest of earlier data of the same table, if there are any.
 func (d dataDigest) Close() error {
-	d.to[d.name] = d.end()
+	before := d.to[d.name]
+	_, _ = io.WriteString(d.Hash, before.sum)
+	sum := d.end()
+	sum.bytes += before.bytes
+	d.to[d.name] = sum
 	return nil
 }
 

@@ -121,6 +121,9 @@ func (u *unzipping) run(ctx context.Context, dir string) error {
 	if u.record == nil {
 		return nil
 	}
+	if r := &u.c.report; u.record.Filestore == nil && r.Files > 0 { // so that who loses them later is told
+		u.record.Filestore = &dumpfmt.FilestoreRecord{Files: r.Files, Bytes: r.FileBytes}
+	}
 	data, err := u.record.Encode()
 	if err != nil {
 		return err

@@ -97,3 +97,30 @@ func TestFilesMissing(t *testing.T) {
 		t.Errorf("%d missing, notes %q", r.FilesMissing, r.Notes)
 	}
 }
+
+// TestFilestoreMissing loses all of the filestore of a folder that was made of a
+// zip, with a list of its members and without.
+func TestFilestoreMissing(t *testing.T) {
+	for name, first := range map[string]string{"as odx orders it": "", "with a list": "readme"} {
+		dir := t.TempDir()
+		at := func(name string) string { return filepath.Join(dir, name) }
+		members := []member{{"dump.sql", scripts(t)["../dumpfmt/rebuild/testdata/pg15/cellar.sql.gz"]}, {"filestore/a0/a1", []byte("x")}, {"filestore/a0/a2", []byte("y")}}
+		if first != "" {
+			members = append([]member{{first, []byte("x")}}, members...)
+		}
+		makeZip(t, at("0.zip"), members)
+		convert(t, Options{Source: at("0.zip"), Target: at("1"), Compression: DefaultCompression})
+		if v := verify(t, at("1")); v.Verdict == Damaged {
+			t.Errorf("%s: %s", name, describe(v))
+		}
+		if err := os.RemoveAll(at("1/filestore")); err != nil {
+			t.Fatal(err)
+		}
+		if v := verify(t, at("1")); v.Verdict != Damaged {
+			t.Errorf("%s, without its filestore: %s", name, describe(v))
+		}
+		if r := convert(t, Options{Source: at("1"), Target: at("2.zip")}); r.FilesMissing != 2 || len(r.Notes) == 0 {
+			t.Errorf("%s: %d missing, notes %q", name, r.FilesMissing, r.Notes)
+		}
+	}
+}

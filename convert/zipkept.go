@@ -65,10 +65,14 @@ func (w *zipWriter) keptMember(k keptMember, there *nameSet) error {
 	if rel, ok := strings.CutPrefix(k.file, odoozip.FilestoreDir); ok {
 		root, path = w.store, filepath.FromSlash(rel)
 	}
-	if root == nil {
+	if root == nil && !strings.HasPrefix(k.file, odoozip.FilestoreDir) {
 		return nil
 	}
-	info, err := root.Stat(path)
+	var info fs.FileInfo
+	err := fs.ErrNotExist
+	if root != nil {
+		info, err = root.Stat(path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		w.c.note("%s is gone since the backup was made of %s", k.file, w.src.zip.Name)
 		if root == w.store {

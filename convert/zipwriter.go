@@ -222,7 +222,7 @@ func (w *zipWriter) addFolder(root *os.Root, path, name string, info fs.FileInfo
 		return nil
 	}
 	w.count++
-	return w.z.Add(odoozip.Header{Name: name, Modified: info.ModTime()}, nil)
+	return w.z.Add(odoozip.Header{Name: name, Modified: info.ModTime().UTC()}, nil)
 }
 
 func (w *zipWriter) addFile(root *os.Root, path, name string, info fs.FileInfo) error {
@@ -235,7 +235,7 @@ func (w *zipWriter) addFile(root *os.Root, path, name string, info fs.FileInfo) 
 	w.count++
 	w.c.report.Files++
 	w.c.report.FileBytes += info.Size()
-	return w.z.Add(odoozip.Header{Name: name, Modified: info.ModTime(), Length: info.Size()},
+	return w.z.Add(odoozip.Header{Name: name, Modified: info.ModTime().UTC(), Length: info.Size()},
 		func() (io.ReadCloser, error) { return w.open(root, path, name, info.Size()) })
 }
 

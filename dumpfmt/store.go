@@ -79,7 +79,7 @@ func strangeInStore(path string) (string, error) {
 	for {
 		list, err := dir.ReadDir(1024)
 		for _, d := range list {
-			if n := len(d.Name()); d.Name() != storeChecklist && (n != 2 && n != 3 || !isHex(d.Name())) || !d.IsDir() {
+			if !IsStoreFolder(d.Name()) || !d.IsDir() {
 				return d.Name(), nil
 			}
 		}
@@ -94,3 +94,9 @@ func strangeInStore(path string) (string, error) {
 
 // storeChecklist is the folder in which Odoo notes what to look at for removal.
 const storeChecklist = "checklist"
+
+// IsStoreFolder tells whether Odoo gives this name to a folder in a filestore: two
+// hexadecimal digits, formerly three, or checklist.
+func IsStoreFolder(name string) bool {
+	return name == storeChecklist || (len(name) == 2 || len(name) == 3) && isHex(name)
+}

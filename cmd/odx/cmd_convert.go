@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -24,9 +25,10 @@ func newConvertCommand(ui *ui) *cli.Command {
 			"custom-format .dump, a click-odoo folder or a script of pg_dump. TARGET must not exist; its\n" +
 			"name says what it becomes:\n\n" +
 			"   *.zip   Odoo's standard zip: dump.sql, manifest.json, filestore/\n" +
-			"   *.sql   the database's script, byte for byte that of pg_restore\n" +
+			"   *.sql   the database's script, byte for byte that of pg_restore (of a zip: unzip -p has it)\n" +
 			"   other   of a zip, the folder that odx dump makes; else a directory-format archive\n\n" +
-			"Both of them restore with pg_restore -j. No server and no PostgreSQL program is needed.\n\n" +
+			"The archives restore with pg_restore -j. No server and no\n" +
+			"PostgreSQL program is needed.\n\n" +
 			"   odx convert backup.zip backup/          # and back, to the same members:\n" +
 			"   odx convert backup/ backup.zip\n" +
 			"   odx convert prod.dump prod.zip --filestore /var/lib/odoo/filestore/prod\n" +
@@ -55,6 +57,10 @@ func newConvertCommand(ui *ui) *cli.Command {
 	}
 }
 
+// packedNames are what names of files end in that somebody would expect to be
+// packed, and which odx would make folders.
+var packedNames = []string{".gz", ".tgz", ".bz2", ".xz", ".zst", ".tar", ".7z"}
+
 var restrictKey = regexp.MustCompile(`^[a-zA-Z0-9]*$`)
 
 // convertOptions reads everything that the command line says.
@@ -65,6 +71,10 @@ func convertOptions(c *cli.Context) (o convert.Options, err error) {
 	o.TargetLayout = convert.TargetLayout(o.Target)
 	toZip := o.TargetLayout == dumpfmt.LayoutZip
 	switch {
+	case o.Target == "-":
+		return o, usagef("odx convert writes no standard output: what it writes appears when it is whole")
+	case slices.Contains(packedNames, strings.ToLower(filepath.Ext(o.Target))):
+		return o, usagef("target %q: odx convert packs nothing but a zip (.zip); it writes a script (.sql), or a folder, which is not to be named %s", o.Target, filepath.Ext(o.Target))
 	case o.TargetLayout == dumpfmt.LayoutCustom:
 		return o, usagef("target %q: odx writes a zip (.zip), a script (.sql) or a folder; it does not write %s", o.Target, o.TargetLayout)
 	case o.TargetLayout != dumpfmt.LayoutArchive && c.IsSet("compress"):

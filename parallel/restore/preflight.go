@@ -87,7 +87,7 @@ func (r *run) nameLeftovers(ctx context.Context, admin *server.Session) error {
 		if u.Name == r.target.temp {
 			continue
 		}
-		r.warn("left over from a run that failed or was killed: database %s%s; remove it with odx clean", u.Name, u.hint())
+		r.warn("left over from a run that failed or was killed: database %s%s; remove it with odx clean --yes", u.Name, u.hint())
 	}
 	// Where the folder for temporary files cannot be listed there is nothing to name.
 	_ = r.nameLeftFolders(os.TempDir())

@@ -53,7 +53,7 @@ func (r *Record) comment(temp string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("odx restores %q here; if no odx is running, go on with: odx restore --resume %s SOURCE DBNAME; or remove it with: odx clean",
+	return fmt.Sprintf("odx restores %q here; if no odx is running, go on with: odx restore --resume %s SOURCE DBNAME; or remove it with: odx clean --yes",
 		r.Database, strings.TrimPrefix(temp, TempPrefix)) + marker + string(data), nil
 }
 

@@ -188,9 +188,8 @@ func isFilestore(path string) error {
 		return err
 	}
 	for _, e := range entries {
-		name := e.Name()
-		if e.IsDir() && name != "checklist" && (len(name) != 2 || strings.Trim(name, "0123456789abcdef") != "") {
-			return fmt.Errorf("%s is no filestore, it has a folder %q", path, name)
+		if e.IsDir() && !dumpfmt.IsStoreFolder(e.Name()) {
+			return fmt.Errorf("%s is no filestore, it has a folder %q", path, e.Name())
 		}
 	}
 	return nil
@@ -259,7 +258,7 @@ func (r *run) renameOldStatements() []string {
 	if r.KeepOld {
 		return []string{wait, rename + quote(r.old.kept), "ALTER DATABASE " + quote(r.old.kept) + " IS_TEMPLATE true"}
 	}
-	comment := fmt.Sprintf("odx has replaced this database, %q; if no odx is running, remove it with: odx clean", r.target.final)
+	comment := fmt.Sprintf("odx has replaced this database, %q; if no odx is running, remove it with: odx clean --yes", r.target.final)
 	record := Record{Database: r.target.final, Began: now(), Process: process(), Files: r.keeping.record.Files}
 	if data, err := json.Marshal(record); err == nil { // it has nothing but text
 		comment += marker + string(data)
@@ -348,7 +347,7 @@ func (r *run) endReplacing(ctx context.Context) {
 		}
 	}
 	if err := r.dropOld(ctx); err != nil {
-		r.warn("the old database could not be dropped and is left over as %s; odx clean removes it: %v", r.old.temp, err)
+		r.warn("the old database could not be dropped and is left over as %s; odx clean --yes removes it: %v", r.old.temp, err)
 	}
 }
 

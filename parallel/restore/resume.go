@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"odx/dumpfmt"
 	"odx/parallel/filestore"
@@ -156,9 +157,9 @@ func (r *run) isUsable(ctx context.Context) (bool, error) {
 }
 
 // evict ends the sessions that a killed run has left in a database, and waits
-// until they are gone.
+// until they are gone. Those of others, such as a superuser's, may not be ended.
 func evict(ctx context.Context, admin *server.Session, database string) error {
-	for {
+	for began := time.Now(); ; {
 		if err := terminateSessions(ctx, admin, database); err != nil {
 			return err
 		}
@@ -166,8 +167,13 @@ func evict(ctx context.Context, admin *server.Session, database string) error {
 		if err != nil || who == "" {
 			return err
 		}
-		if ctx.Err() != nil {
+		if time.Since(began) > patience {
+			return fmt.Errorf("sessions in database %q do not end: %s", database, who)
+		}
+		select {
+		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
