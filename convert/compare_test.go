@@ -159,3 +159,14 @@ func TestSideSink(t *testing.T) {
 		}
 	}
 }
+
+// TestCompare_ScriptWithOwners compares an archive with a script of it that has
+// owners: they are in one form only.
+func TestCompare_ScriptWithOwners(t *testing.T) {
+	source := testdata + "/pg15/cellar"
+	path := filepath.Join(t.TempDir(), "x.sql")
+	convert(t, Options{Source: source, Target: path})
+	if c := compare(t, source, path); !c.Same {
+		t.Errorf("%d differences: %+v", c.Count, c.Differences)
+	}
+}

@@ -91,7 +91,7 @@ func (s *side) readText(ctx context.Context, noOwner bool) error {
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
 	for i := range result.TOC.Entries {
-		s.define(&result.TOC.Entries[i])
+		s.define(&result.TOC.Entries[i], noOwner)
 	}
 	return nil
 }
@@ -163,14 +163,18 @@ func printTo(ctx context.Context, w io.Writer, s scriptText) error {
 
 // define digests the definition of an entry. Several of one name, such as
 // comments, make one.
-func (s *side) define(e *pgarchive.Entry) {
+func (s *side) define(e *pgarchive.Entry, noOwner bool) {
 	if e.HadDumper {
 		return
+	}
+	owner := e.Owner.String
+	if noOwner {
+		owner = "" // a script may have it all the same
 	}
 	name := strings.TrimSpace(e.Desc + " " + strings.TrimPrefix(e.Namespace.String+"."+e.Tag, "."))
 	h := newDigest()
 	before := s.definitions[name]
-	fmt.Fprintf(h, "%s%q%q%q%q", before.sum, e.Defn.String, e.Owner.String, e.Tablespace.String, e.TableAM.String)
+	fmt.Fprintf(h, "%s%q%q%q%q", before.sum, e.Defn.String, owner, e.Tablespace.String, e.TableAM.String)
 	sum := h.end()
 	s.definitions[name] = digested{before.bytes + int64(len(e.Defn.String)), sum.sum}
 }

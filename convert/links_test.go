@@ -124,3 +124,20 @@ func TestFilestoreMissing(t *testing.T) {
 		}
 	}
 }
+
+// TestManifestAdded gives a manifest to a zip made of the folder of one that had
+// none, and other members than odx would order so.
+func TestManifestAdded(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	makeZip(t, at("0.zip"), []member{{"readme", []byte("x")}, {"dump.sql", scripts(t)["../dumpfmt/rebuild/testdata/pg15/cellar.sql.gz"]}})
+	convert(t, Options{Source: at("0.zip"), Target: at("1"), Compression: DefaultCompression})
+	if err := os.WriteFile(at("m.json"), []byte(`{"odoo_dump": "1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	convert(t, Options{Source: at("1"), Target: at("2.zip"), Manifest: at("m.json"), Check: true})
+	members := readZip(t, at("2.zip"), false)
+	if last := members[len(members)-1]; last.name != dumpfmt.ManifestFile || string(last.text) != `{"odoo_dump": "1"}` {
+		t.Errorf("last member %s: %s", last.name, last.text)
+	}
+}

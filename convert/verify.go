@@ -187,11 +187,17 @@ func (v *verifier) manifestFile() {
 	v.modules.readManifest(v, data)
 }
 
+// isDamage tells whether an error is about what is wrong with a backup, rather
+// than about what odx cannot judge.
+func isDamage(err error) bool {
+	return errors.Is(err, dumpfmt.ErrFormat) && !errors.Is(err, dumpfmt.ErrUnsupported)
+}
+
 // archive verifies an archive's files and all rows in them.
 func (v *verifier) archive(ctx context.Context, layout dumpfmt.Layout, record *dumpfmt.Record, lookups *lookups) error {
 	a, err := openArchive(v.Source, layout)
 	if err != nil {
-		if !errors.Is(err, dumpfmt.ErrFormat) {
+		if !isDamage(err) {
 			return err
 		}
 		v.found.add(badStructure, wherePath(err, "toc.dat"), offsetOf(err), reason(err))

@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"runtime/metrics"
 	"slices"
@@ -579,3 +580,22 @@ type stopAt struct{ cancel context.CancelFunc }
 func (*stopAt) Start(int64) {}
 func (s *stopAt) Add(int64) { s.cancel() }
 func (s *stopAt) Item()     { s.cancel() }
+
+// TestVerify_Unsupported has a script of a release that odx does not know, of
+// which nobody can say that it is damaged.
+func TestVerify_Unsupported(t *testing.T) {
+	text := scripts(t)["../dumpfmt/rebuild/testdata/pg15/cellar.sql.gz"]
+	old := regexp.MustCompile(`(?m)^-- Dumped by pg_dump version .*$`).ReplaceAll(text, []byte("-- Dumped by pg_dump version 9.6.1"))
+	dir := t.TempDir()
+	script, zipped := filepath.Join(dir, "x.sql"), filepath.Join(dir, "x.zip")
+	if err := os.WriteFile(script, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	makeZip(t, zipped, []member{{"dump.sql", old}})
+	for _, path := range []string{script, zipped} {
+		v, err := Verify(t.Context(), VerifyOptions{Source: path, Jobs: 2})
+		if !errors.Is(err, dumpfmt.ErrUnsupported) {
+			t.Errorf("%s: %v, want %v; %s", path, err, dumpfmt.ErrUnsupported, describe(v))
+		}
+	}
+}

@@ -70,7 +70,7 @@ func (v *verifier) script(ctx context.Context, r io.Reader, name string, kind fi
 	if err == nil {
 		v.report.Server = result.TOC.Header.ServerVersion.String
 	}
-	if errors.Is(err, dumpfmt.ErrFormat) && !counted.gave(err) {
+	if isDamage(err) && !counted.gave(err) {
 		v.found.add(badScript, name, offsetOf(err), reason(err))
 		_, err = io.Copy(io.Discard, text)
 	}

@@ -22,7 +22,7 @@ import (
 func (v *verifier) zip(ctx context.Context) error {
 	z, dump, f, err := openZip(v.Source)
 	if err != nil {
-		if !errors.Is(err, dumpfmt.ErrFormat) {
+		if !isDamage(err) {
 			return err
 		}
 		v.found.add(badStructure, filepath.Base(v.Source), offsetOf(err), reason(err))

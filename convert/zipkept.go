@@ -31,6 +31,11 @@ func (w *zipWriter) keptMembers() error {
 	if !w.dumpAdded {
 		return &dumpfmt.FormatError{Path: dumpfmt.KeptMembers, Offset: -1, Err: errors.New("no dump.sql among the members")}
 	}
+	if w.c.Manifest != "" && !w.manifestAdded { // the zip had none
+		if err := w.addBytes(w.top()+odoozip.ManifestName, w.src.manifest); err != nil {
+			return err
+		}
+	}
 	if w.store == nil {
 		return nil
 	}
@@ -59,6 +64,7 @@ func (w *zipWriter) keptMember(k keptMember, there *nameSet) error {
 		if w.src.manifest == nil {
 			return nil
 		}
+		w.manifestAdded = true
 		return w.addBytes(k.name, w.src.manifest)
 	}
 	root, path := w.backup, filepath.FromSlash(k.file)

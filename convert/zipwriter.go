@@ -26,17 +26,18 @@ type zipWriter struct {
 	sizes map[pgarchive.DumpID]int64
 	files []pgarchive.File // of the archive
 
-	mu        sync.Mutex
-	vanished  []goneFile // in the order in which workers met them
-	ctx       context.Context
-	cancel    context.CancelCauseFunc
-	z         *odoozip.Writer
-	sides     errgroup.Group // joins dump.sql while other members are added
-	places    *odoozip.Places
-	store     *os.Root // the filestore; nil for none
-	backup    *os.Root // with what was kept of a zip; nil for none
-	count     int64    // members below filestore/
-	dumpAdded bool     // in the order of the members that were kept
+	mu       sync.Mutex
+	vanished []goneFile // in the order in which workers met them
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	z        *odoozip.Writer
+	sides    errgroup.Group // joins dump.sql while other members are added
+	places   *odoozip.Places
+	store    *os.Root // the filestore; nil for none
+	backup   *os.Root // with what was kept of a zip; nil for none
+	count    int64    // members below filestore/
+
+	dumpAdded, manifestAdded bool // in the order of the members that were kept
 }
 
 // write writes dump.sql, manifest.json, the filestore and odx's own members, or
