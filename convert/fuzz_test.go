@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/fuzzing"
 	"odx/dumpfmt/odoozip"
 )
 
@@ -22,6 +23,7 @@ func FuzzMembers(f *testing.F) {
 	f.Add([]byte(`"./"` + "\n" + `"./dump.sql"` + "\n" + `["./a","extra/a"]` + "\n" + `["././a","./a"]`))
 	f.Add([]byte(`{"name":"6Q==","file":"ZXh0cmEv6Q=="}` + "\n" + `{"name":"Li4v6Q==","file":"6Q=="}` + "\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
+		defer fuzzing.Bounded(t, len(text))()
 		list, err := membersOf(bytes.NewReader(text))
 		if err != nil && !errors.Is(err, dumpfmt.ErrFormat) {
 			t.Fatalf("not a format error: %v", err)

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"odx/dumpfmt/fuzzing"
 )
 
 const digest = "0a4d55a8d778e5022fab701977c5d840bbc486d0"
@@ -80,6 +82,7 @@ func FuzzStorePath(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, fname string) {
+		defer fuzzing.Bounded(t, len(fname))()
 		for _, storePath := range []func(string) (string, bool){StorePath, StorePath19} {
 			rel, ok := storePath(fname)
 			if !ok {

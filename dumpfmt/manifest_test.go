@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"odx/dumpfmt/fuzzing"
 )
 
 // realManifest is the manifest.json of a backup made by Odoo 19 itself.
@@ -212,6 +214,7 @@ func FuzzParseManifest(f *testing.F) {
 	f.Add(data)
 	f.Add([]byte(`{"modules": {"b": "1", "a": null, "b": "2"}, "version_info": [1, "x"]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer fuzzing.Bounded(t, len(data))()
 		m, err := ParseManifest(data)
 		if err != nil {
 			if !errors.Is(err, ErrFormat) {
@@ -282,6 +285,7 @@ func FuzzParseSeries(f *testing.F) {
 		f.Add(version)
 	}
 	f.Fuzz(func(t *testing.T, version string) {
+		defer fuzzing.Bounded(t, len(version))()
 		s, err := ParseSeries(version)
 		if err != nil {
 			return

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"odx/dumpfmt/fuzzing"
 )
 
 // FuzzParseRecord: what is accepted is written and read again as the same
@@ -22,6 +24,7 @@ func FuzzParseRecord(f *testing.F) {
 	f.Add([]byte(`{"started": "` + strings.Repeat("0", 1000) + `"}`))
 	f.Add([]byte(`{"odx_format": 1, "archive": {"files": [{"name": "a", "bytes": -1}, null]}, "zip": {"script": {"data": [{}]}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer fuzzing.Bounded(t, len(data))()
 		r, err := ParseRecord(data, RecordFile)
 		if err != nil {
 			if !errors.Is(err, ErrFormat) && !errors.Is(err, ErrUnsupported) {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"odx/dumpfmt/fuzzing"
 )
 
 // FuzzOdooConf: no error about a configuration file shows a password that is in
@@ -20,6 +22,7 @@ func FuzzOdooConf(f *testing.F) {
 	f.Add("", "[options]\naddons_path = /opt/odoo/addons,\n    ~/own addons ,\n\n    # a comment within the value\n    /opt/enterprise\n")
 	const secret = "Tr0ub4dor&3"
 	f.Fuzz(func(t *testing.T, before, after string) {
+		defer fuzzing.Bounded(t, len(before)+len(after))()
 		text := before + "db_password = " + secret + "\n" + after
 		c, err := parseOdooConf("odoo.conf", text, environment("STAGE", "test"), "/home/u")
 		if err != nil {
@@ -80,6 +83,7 @@ func FuzzMetrics(f *testing.F) {
 	f.Add([]byte("node_load1 0.5\n"))
 	f.Add([]byte("# HELP odx_\r\n# TYPE odx_\n" + `odx_last_run_exit_code{command="dump",database="\"}"} 1`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer fuzzing.Bounded(t, len(data))()
 		path := filepath.Join(t.TempDir(), "odx.prom")
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
@@ -120,6 +124,7 @@ func FuzzByteSize(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		defer fuzzing.Bounded(t, len(text))()
 		if n, err := byteSize("limit", text); err == nil && (n < 0 || n == 0 && text != "" || n > 1e18) {
 			t.Fatalf("%q is %d bytes", text, n)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/fuzzing"
 )
 
 // addSeeds adds the files of pg_dump in testdata.
@@ -39,6 +40,7 @@ func FuzzWalker(f *testing.F) {
 	file, _ := writeFile(f, copyText(2000, 41), Options{PieceSize: 700})
 	f.Add(file)
 	f.Fuzz(func(t *testing.T, file []byte) {
+		defer fuzzing.Bounded(t, len(file))()
 		if len(file) > 1<<16 {
 			return
 		}
@@ -82,6 +84,7 @@ func FuzzWalk(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		defer fuzzing.Bounded(t, len(raw))()
 		if len(raw) <= 1<<16 {
 			checkWalk(t, raw)
 		}
@@ -95,6 +98,7 @@ func FuzzReadLayout(f *testing.F) {
 	file, _ = writeFile(f, nil, Options{})
 	f.Add(file)
 	f.Fuzz(func(t *testing.T, file []byte) {
+		defer fuzzing.Bounded(t, len(file))()
 		l, err := ReadLayout(bytes.NewReader(file), int64(len(file)))
 		if err != nil {
 			if err != ErrNotPieces && !errors.Is(err, dumpfmt.ErrFormat) {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+
+	"odx/dumpfmt/fuzzing"
 )
 
 // inflaters are used again so that what a damaged stream left behind in the
@@ -152,6 +154,7 @@ func FuzzInflater(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		defer fuzzing.Bounded(t, len(raw))()
 		if len(raw) <= 1<<16 {
 			checkInflate(t, raw)
 		}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
+
+	"odx/dumpfmt/fuzzing"
 )
 
 // blocksOf inflates a stream.
@@ -337,6 +339,7 @@ func FuzzReuse(f *testing.F) {
 		f.Add(raw, uint32(1000), uint32(70_000), uint32(20_000))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, from, to, piece uint32) {
+		defer fuzzing.Bounded(t, len(raw))()
 		if len(raw) > 1<<17 {
 			return
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"testing"
+
+	"odx/dumpfmt/fuzzing"
 )
 
 // maxFuzz is the size up to which inputs are tried: larger ones only take
@@ -20,6 +22,7 @@ func FuzzReader(f *testing.F) {
 		f.Add(zip)
 	}
 	f.Fuzz(func(t *testing.T, zip []byte) {
+		defer fuzzing.Bounded(t, len(zip))()
 		if len(zip) > maxFuzz {
 			return
 		}
@@ -49,6 +52,7 @@ func FuzzName(f *testing.F) {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
+		defer fuzzing.Bounded(t, len(name))()
 		if CheckName(name) != nil {
 			return
 		}

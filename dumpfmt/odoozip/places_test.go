@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/fuzzing"
 )
 
 // FuzzParsePlaces: every place that is accepted is within dump.sql, every name
@@ -31,6 +32,7 @@ func FuzzParsePlaces(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer fuzzing.Bounded(t, len(data))()
 		p, err := ParsePlaces(data)
 		if err != nil {
 			if !errors.Is(err, dumpfmt.ErrFormat) && !errors.Is(err, dumpfmt.ErrUnsupported) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/fuzzing"
 )
 
 // maxFuzz is the size up to which inputs are tried: larger ones only take
@@ -42,6 +43,7 @@ func FuzzReadTOC(f *testing.F) {
 	addSeeds(f, "testdata/*/cellar*/toc.dat")
 	addSeeds(f, "testdata/*/cellar*.dump")
 	f.Fuzz(func(t *testing.T, p []byte) {
+		defer fuzzing.Bounded(t, len(p))()
 		toc, end, err := readTOC(bytes.NewReader(p), tocName, int64(len(p)))
 		if err != nil {
 			if !errors.Is(err, dumpfmt.ErrFormat) {
@@ -66,6 +68,7 @@ func FuzzReadTOC(f *testing.F) {
 func FuzzCustom(f *testing.F) {
 	addSeeds(f, "testdata/*/cellar*.dump")
 	f.Fuzz(func(t *testing.T, p []byte) {
+		defer fuzzing.Bounded(t, len(p))()
 		if len(p) > maxFuzz {
 			return
 		}
@@ -104,6 +107,7 @@ func FuzzFolder(f *testing.F) {
 		f.Fatal("no seeds")
 	}
 	f.Fuzz(func(t *testing.T, toc, data []byte, form uint8) {
+		defer fuzzing.Bounded(t, len(toc)+len(data))()
 		if len(toc) > maxFuzz || len(data) > maxFuzzData {
 			return
 		}
@@ -193,6 +197,7 @@ func readAll(t *testing.T, a *Archive) {
 func FuzzList(f *testing.F) {
 	addSeeds(f, "testdata/*/cellar/blobs*.toc")
 	f.Fuzz(func(t *testing.T, p []byte) {
+		defer fuzzing.Bounded(t, len(p))()
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, oldList), p, 0o600); err != nil {
 			t.Fatal(err)
@@ -217,6 +222,7 @@ func FuzzTextEnd(f *testing.F) {
 	f.Add([]byte(copyEnd), 1)
 	f.Add([]byte("\\.\n\\.\n\n\n"), 2)
 	f.Fuzz(func(t *testing.T, p []byte, step int) {
+		defer fuzzing.Bounded(t, len(p))()
 		if step < 1 {
 			return
 		}
@@ -242,6 +248,7 @@ func FuzzCopyCheck(f *testing.F) {
 		f.Add(text, uint16(4))
 	}
 	f.Fuzz(func(t *testing.T, text string, cut uint16) {
+		defer fuzzing.Bounded(t, len(text))()
 		type finding struct {
 			kind FaultKind
 			row  int64

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/fuzzing"
 	"odx/dumpfmt/pgarchive"
 )
 
@@ -146,5 +147,8 @@ func FuzzRead(f *testing.F) {
 	for _, script := range small(f) {
 		f.Add(script)
 	}
-	f.Fuzz(func(t *testing.T, script []byte) { _ = checkRead(t, script) })
+	f.Fuzz(func(t *testing.T, script []byte) {
+		defer fuzzing.Bounded(t, len(script))()
+		_ = checkRead(t, script)
+	})
 }

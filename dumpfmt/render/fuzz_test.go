@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/fuzzing"
 	"odx/dumpfmt/pgarchive"
 )
 
@@ -71,5 +72,8 @@ func FuzzPieces(f *testing.F) {
 	for _, archive := range []string{"pg13/cellar", "pg15/cellar", "pg17/cellar", "pg18/cellar-inserts"} {
 		f.Add(tableOfContents(f, archive))
 	}
-	f.Fuzz(func(t *testing.T, p []byte) { printTOC(t, p) })
+	f.Fuzz(func(t *testing.T, p []byte) {
+		defer fuzzing.Bounded(t, len(p))()
+		printTOC(t, p)
+	})
 }

@@ -3,6 +3,8 @@ package sqlscript
 import (
 	"strings"
 	"testing"
+
+	"odx/dumpfmt/fuzzing"
 )
 
 // FuzzParseHeader: each way to read the names in a header gives them all, and
@@ -17,6 +19,7 @@ func FuzzParseHeader(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		defer fuzzing.Bounded(t, len(text))()
 		h, err := ParseHeader([]byte(ruler + "-- " + text + "\n" + ruler + "\n"))
 		if err != nil {
 			return

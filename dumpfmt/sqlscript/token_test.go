@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/fuzzing"
 )
 
 // describe gives the kinds of the pieces of a script and their texts.
@@ -214,6 +215,7 @@ func FuzzScanner(f *testing.F) {
 		f.Fatal("no seeds")
 	}
 	f.Fuzz(func(t *testing.T, script []byte) {
+		defer fuzzing.Bounded(t, len(script))()
 		all, err := scanAll(bytes.NewReader(script))
 		text := joined(t, all)
 		if err == nil && !bytes.Equal(text, script) || !bytes.HasPrefix(script, text) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"odx/dumpfmt/fuzzing"
 )
 
 // TestParseRow has rows as COPY writes them, and some that only COPY FROM takes.
@@ -256,6 +258,7 @@ func FuzzAttachments(f *testing.F) {
 	}
 	escape := strings.NewReplacer("\\", `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`, "\b", `\b`, "\f", `\f`, "\v", `\v`)
 	f.Fuzz(func(t *testing.T, text []byte) {
+		defer fuzzing.Bounded(t, len(text))()
 		a := readAttachments(strings.NewReader(string(text)))
 		for {
 			at, err := a.read()

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"odx/dumpfmt/fuzzing"
 )
 
 // FuzzMessages: whatever a server sends, its rows go past pgx as pgx would have
@@ -18,6 +20,7 @@ func FuzzMessages(f *testing.F) {
 	f.Add([]byte("d\x00\x00\x00\x03text"), 5, 1)
 	f.Add([]byte("d\x80\x00\x00\x00C\x00\x00\x00\x04"), 8192, 2)
 	f.Fuzz(func(t *testing.T, wire []byte, size, cut int) {
+		defer fuzzing.Bounded(t, len(wire))()
 		if size < 1 || cut < 1 || declares(wire) > maxDeclared {
 			return
 		}

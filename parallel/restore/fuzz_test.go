@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/fuzzing"
 	"odx/dumpfmt/pgarchive"
 	"odx/dumpfmt/sqlscript"
 )
@@ -27,6 +28,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add("\nodx: null")
 	f.Add("a\nodx: {\"database\":\"x\\nodx: y\"}\nodx: {\"database\":\"z\"}")
 	f.Fuzz(func(t *testing.T, comment string) {
+		defer fuzzing.Bounded(t, len(comment))()
 		r := parseRecord(comment)
 		if r == nil {
 			return
@@ -78,6 +80,7 @@ func FuzzProperties(f *testing.F) {
 		f.Add(defn)
 	}
 	f.Fuzz(func(t *testing.T, defn string) {
+		defer fuzzing.Bounded(t, len(defn))()
 		p := readProperties(&pgarchive.TOC{Entries: []pgarchive.Entry{{Desc: "DATABASE PROPERTIES", Defn: pgarchive.Str(defn)}}})
 		of := readProperties(&pgarchive.TOC{Entries: []pgarchive.Entry{{Desc: "DATABASE", Defn: pgarchive.Str(defn)}}})
 		if len(of.unknown) > 1 || len(of.settings)+len(of.grants)+len(of.others) > 0 {
@@ -127,6 +130,7 @@ func FuzzLocale(f *testing.F) {
 		f.Add(defn)
 	}
 	f.Fuzz(func(t *testing.T, defn string) {
+		defer fuzzing.Bounded(t, len(defn))()
 		l, ok := parseLocale(defn)
 		if !ok {
 			return
@@ -181,6 +185,7 @@ func FuzzPlan(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, p []byte, at uint16, desc, defn string) {
+		defer fuzzing.Bounded(t, len(p)+len(desc)+len(defn))()
 		toc, err := pgarchive.ReadTOC(bytes.NewReader(p), "toc.dat", int64(len(p)))
 		if err != nil || len(toc.Entries) == 0 {
 			return

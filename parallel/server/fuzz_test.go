@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"odx/dumpfmt/fuzzing"
 )
 
 // FuzzParseURI: no error about a connection URI shows the password in it, no part
@@ -20,6 +22,7 @@ func FuzzParseURI(f *testing.F) {
 	f.Add("postgres://u:a/b", "h/x")
 	const secret = "Tr0ub4dor3"
 	f.Fuzz(func(t *testing.T, before, after string) {
+		defer fuzzing.Bounded(t, len(before)+len(after))()
 		p, err := ParseURI(before + ":" + secret + "@" + after)
 		if err != nil {
 			if strings.Contains(err.Error(), secret) {
