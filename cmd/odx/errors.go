@@ -157,7 +157,7 @@ func hintForServer(err error) string {
 	case "28P01":
 		return "the password is wrong: set PGPASSWORD, ~/.pgpass, or db_password in the file given with --config"
 	case "28000":
-		return "the server does not let this role in: see --username and the server's pg_hba.conf"
+		return "the server does not let this role in: with peer authentication run odx as the system user of that name, or with --host and a password; see also --username and the server's pg_hba.conf"
 	case "3D000":
 		return "psql -l lists the databases of the server"
 	case "53300":
