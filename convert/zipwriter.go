@@ -56,7 +56,10 @@ func (w *zipWriter) write(ctx context.Context, out io.Writer) (err error) {
 	defer w.z.Abort()
 	if err := w.members(); err != nil {
 		w.cancel(err)
-		return errors.Join(err, w.sides.Wait())
+		if side := w.sides.Wait(); !errors.Is(side, err) {
+			err = errors.Join(err, side)
+		}
+		return err
 	}
 	if err := w.sides.Wait(); err != nil {
 		return err

@@ -84,8 +84,12 @@ func writeInspection(out *bytes.Buffer, in *convert.Inspection) {
 		row("filestore", "%d files, %s", f.Files, bytesText(f.Bytes))
 	}
 	if r := in.Record; r != nil {
-		row("record", "odx %s, %s to %s, database %s owned by %s", r.OdxVersion,
-			r.Started.UTC().Format(time.DateTime), r.Finished.UTC().Format(time.TimeOnly+" UTC"), r.Database.Name, r.Database.Owner)
+		of := fmt.Sprintf("database %s owned by %s", r.Database.Name, r.Database.Owner)
+		if r.Database.Name == "" && r.Zip != nil {
+			of = "made of " + r.Zip.Name
+		}
+		row("record", "odx %s, %s to %s, %s", r.OdxVersion,
+			r.Started.UTC().Format(time.DateTime), r.Finished.UTC().Format(time.TimeOnly+" UTC"), of)
 	}
 }
 

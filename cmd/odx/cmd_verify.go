@@ -137,7 +137,7 @@ func (u *ui) verifySummary(v *convert.Verification) {
 	u.say("odx: verified the %s in %s: %s: %s", v.Layout, seconds(v.Seconds), v.Verdict, printable(v.Source))
 	u.say("     database   %d rows in %d tables and %d large objects, %s of text", v.Rows, v.Tables, v.LargeObjects, bytesText(v.TextBytes))
 	if f := v.Filestore; f != nil {
-		u.say("     filestore  %d files, %s, %d of them named by their SHA-1; %d of %d attachments have a file", f.Files, bytesText(f.Bytes), v.Hashed, v.Named, v.Attachments)
+		u.say("     filestore  %d files, %s, %d of them named by their SHA-1; %d attachments, %d of which name a file", f.Files, bytesText(f.Bytes), v.Hashed, v.Attachments, v.Named)
 	}
 	if v.Digests > 0 {
 		u.say("     digests    %d of odx's own compared", v.Digests)

@@ -144,7 +144,7 @@ func hintFor(err error) string {
 	case errors.Is(err, dumpfmt.ErrDigest):
 		return "nothing was changed; odx verify tells all that is wrong; take another copy of the backup"
 	case errors.Is(err, dumpfmt.ErrFormat):
-		return "nothing was changed; take another copy of the backup, if this is one"
+		return "nothing was changed; take another copy of the backup"
 	case errors.As(err, &tool):
 		return hintForTool(tool)
 	}

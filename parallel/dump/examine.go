@@ -11,8 +11,8 @@ import (
 )
 
 // ownSessions are those of a dump beside the ones that copy rows: the guard, the
-// snapshot's and the one that lists tables.
-const ownSessions = 3
+// snapshot's, the one that lists tables, and pg_dump's own.
+const ownSessions = 4
 
 // Check finds out what would stop the dump or make it slow, and makes nothing.
 // The error says that it could not look.
