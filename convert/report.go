@@ -20,6 +20,7 @@ type Report struct {
 	Files        int64    `json:"files,omitempty"`        // of the filestore
 	FileBytes    int64    `json:"file_bytes,omitempty"`
 	Vanished     []string `json:"vanished,omitempty"`      // files that were listed and then gone; not in Files
+	NotPacked    []string `json:"not_packed,omitempty"`    // in the filestore: links that lead to no file of it, and what went before it was read; neither they nor what is below them is in Files
 	FilesMissing int64    `json:"files_missing,omitempty"` // that the source had when it was made
 	TargetBytes  int64    `json:"target_bytes"`
 	Compression  string   `json:"compression,omitempty"`  // of an archive's data files

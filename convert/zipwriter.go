@@ -196,9 +196,11 @@ func (w *zipWriter) addTree(root *os.Root, dir, prefix string, there *nameSet) e
 		switch {
 		case e.Type()&fs.ModeSymlink != 0 && (err != nil || !info.Mode().IsRegular()):
 			w.c.note("%s is a link that leads to no file of the filestore, and was left out", name)
+			w.c.report.NotPacked = append(w.c.report.NotPacked, path)
 			err = nil
-		case errors.Is(err, fs.ErrNotExist):
-			continue // it went meanwhile
+		case errors.Is(err, fs.ErrNotExist): // it went meanwhile
+			w.c.report.NotPacked = append(w.c.report.NotPacked, path)
+			continue
 		case err != nil:
 			return err
 		case info.IsDir():

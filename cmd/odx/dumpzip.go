@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"odx/convert"
@@ -46,6 +47,21 @@ func runDumpToOutput(ctx context.Context, o dump.Options, ui *ui) (done outcomes
 	return runDump(ctx, o, "standard output", ui)
 }
 
+// closeOutput closes what a zip was written to: of a file on some file systems the
+// full disk is known only then.
+func closeOutput(out io.Writer) error {
+	f, ok := out.(*os.File)
+	if !ok {
+		return nil
+	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	return f.Close()
+}
+
 // packZip makes a zip of a dump while the files of its filestore are kept from
 // being deleted: at the target, or written to out if that is not nil.
 func packZip(o dump.Options, out io.Writer) func(context.Context, dump.Packing) error {
@@ -54,7 +70,7 @@ func packZip(o dump.Options, out io.Writer) func(context.Context, dump.Packing) 
 			Source: p.Dir, Target: o.Target, TargetLayout: dumpfmt.LayoutZip, Filestore: p.Filestore, Sidecar: true,
 			Jobs: o.Jobs, OdxVersion: o.OdxVersion, Out: out, Consume: true,
 			Record: func(r *convert.Report) ([]byte, error) {
-				return p.Record(r.Files, r.FileBytes, r.Live)
+				return p.Record(dump.Packed{Files: r.Files, Bytes: r.FileBytes, Rows: r.Live, Absent: append(r.NotPacked, r.Vanished...), Notes: r.Notes})
 			},
 		}
 		if p.Rows == nil {
@@ -63,6 +79,9 @@ func packZip(o dump.Options, out io.Writer) func(context.Context, dump.Packing) 
 			zip.Rows = func(ctx context.Context, s *convert.LiveScript) error { return p.Rows(ctx, s) }
 		}
 		_, err := convert.Run(ctx, zip)
+		if err == nil && out != nil {
+			err = closeOutput(out)
+		}
 		if err != nil && !errors.Is(err, dump.ErrFilesMissing) {
 			return fmt.Errorf("make the zip: %w", err)
 		}

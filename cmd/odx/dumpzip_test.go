@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -162,6 +163,29 @@ func wantRecord(t *testing.T, path string, files int64) {
 	if err := json.NewDecoder(r).Decode(&record); err != nil || record.Filestore.Files != files || files == 0 {
 		t.Errorf("odx.json has %d files, want %d; %v", record.Filestore.Files, files, err)
 	}
+}
+
+// TestDumpZip_Link has a folder of the filestore that is a link within it: what is
+// not in the zip is missing, though it is there.
+func TestDumpZip_Link(t *testing.T) {
+	w := sharedWorld(t)
+	dir := t.TempDir()
+	store := filepath.Join(dir, "store")
+	if err := os.CopyFS(store, os.DirFS(w.filestore(sourceDB))); err != nil {
+		t.Fatal(err)
+	}
+	var name string
+	err := w.connect(t, sourceDB).QueryRow(t.Context(), `SELECT store_fname FROM ir_attachment WHERE store_fname <> '' ORDER BY 1 LIMIT 1`).Scan(&name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(store, filepath.Dir(name))
+	if err := errors.Join(os.Rename(folder, filepath.Join(store, "moved")), os.Symlink("moved", folder)); err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(dir, "backup.zip")
+	w.odx(t, "dump", sourceDB, target, "--filestore", store).want(t, exitLosses, "is a link", name)
+	w.odx(t, "verify", target).want(t, exitLosses, name)
 }
 
 // TestDumpZip_Failures leaves nothing, or a zip that is said to lack files.

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"odx/bench"
@@ -21,11 +22,12 @@ func testLinkDest(t *testing.T, w *world) {
 	if err := os.CopyFS(store, os.DirFS(w.filestore(sourceDB))); err != nil {
 		t.Fatal(err)
 	}
+	code := exitOK
 	take := func(name string, args ...string) (dump.Report, result) {
 		t.Helper()
 		var d dump.Report
 		r := w.odx(t, append([]string{"dump", sourceDB, at(name), "--filestore", store, "--json", "-j2"}, args...)...)
-		r.want(t, exitOK)
+		r.want(t, code)
 		r.report(t, &d)
 		if err := bench.CompareTrees(store, filepath.Join(at(name), "filestore")); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -43,8 +45,13 @@ func testLinkDest(t *testing.T, w *world) {
 	}
 
 	damaged := damageOne(t, store)
+	code = exitLosses // the database names it
 	second, r := take("second", "--link-dest", at("first"))
-	r.want(t, exitOK, "do not have the SHA-1")
+	r.want(t, code, "do not have the SHA-1")
+	if f := second.Record.Filestore; f.Damaged != 1 || !slices.Contains(f.Lost, damaged) {
+		t.Errorf("second: %+v", f)
+	}
+	w.odx(t, "dump", sourceDB, at("strict"), "--filestore", store, "--verify-filestore", "--strict").want(t, exitFailed, damaged)
 	s := second.Record.Filestore.SHA1
 	if s.Linked != named-1 || s.Wrong != 1 || len(s.Files) != 1 || s.Files[0] != damaged {
 		t.Errorf("second: %+v; %d named, damaged is %s", s, named, damaged)
@@ -57,7 +64,7 @@ func testLinkDest(t *testing.T, w *world) {
 		t.Errorf("%d files are shared with the first backup, want %d", n, named-1)
 	}
 	w.odx(t, "prune", dir, "--keep-last", "1").want(t, exitOK)
-	wantExactly(t, dir, "third", "store")
+	wantExactly(t, dir, "first", "third", "store") // the newest without losses stays as well
 	if err := bench.CompareTrees(store, filepath.Join(at("third"), "filestore")); err != nil {
 		t.Error(err)
 	}

@@ -84,6 +84,9 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, sizes
 		if err := r.dumpDatabase(wctx, s, sizes, digest); err != nil {
 			return err
 		}
+		if err := stillHeld(wctx, s); err != nil {
+			return err
+		}
 		dumped()
 		s.Close() // ends the snapshot: nothing needs it any more
 		r.report.Seconds.Database = time.Since(began).Seconds()
@@ -112,13 +115,22 @@ func (r *run) inSnapshot(ctx context.Context, s *server.Session, g *guard, sizes
 	return r.pack(ctx, g)
 }
 
+// stillHeld finds out whether the snapshot's transaction, and with it the locks on
+// all tables, lasted until now: it may have been lost since the watch last looked.
+func stillHeld(ctx context.Context, s *server.Session) error {
+	if err := s.Exec(ctx, "SELECT 1"); err != nil {
+		return fmt.Errorf("session that held the snapshot lost: %w", err)
+	}
+	return nil
+}
+
 // takeFilestore copies the filestore, or looks at it where it is.
 func (r *run) takeFilestore(ctx context.Context, g *guard) error {
 	switch {
 	case r.Pack == nil:
 		return r.copyFilestore(ctx, g)
 	case r.Strict: // better known before the work than after it
-		return r.checkLive(ctx, g)
+		return r.checkLive(ctx, g, nil)
 	}
 	return nil
 }
@@ -163,6 +175,7 @@ func (r *run) copyFilestore(ctx context.Context, g *guard) error {
 		return fmt.Errorf("check the filestore: %w", err)
 	}
 	g.confirm(ctx, r.warn)
+	r.warnElsewhere(check)
 	r.record.Filestore = filestoreRecord(result, check, g.State())
 	r.record.Filestore.SHA1 = r.sha1Record()
 	return os.Remove(r.spoolFile())

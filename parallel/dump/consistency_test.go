@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -164,6 +165,44 @@ func TestRun_SnapshotLost(t *testing.T) {
 		t.Error("no error")
 	}
 	r.nothingLeft(t)
+}
+
+// TestRun_SnapshotLostLate ends that session while rows are read, and truncates
+// tables that are still to be read: connections that have taken the snapshot over
+// would find them empty.
+func TestRun_SnapshotLostLate(t *testing.T) {
+	for _, packed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("packed %t", packed), func(t *testing.T) {
+			o := newOffice(t)
+			r := o.newRun()
+			r.Jobs = 1
+			var once sync.Once
+			r.hook = func(step string) {
+				if step != "table begun" {
+					return
+				}
+				once.Do(func() {
+					o.exec("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = 'twin_a'::regclass AND mode = 'AccessShareLock' AND pid <> pg_backend_pid()")
+					o.exec("SET lock_timeout = '30s'; TRUNCATE twin_a, twin_b; RESET lock_timeout")
+				})
+			}
+			if packed {
+				r.Pack = func(ctx context.Context, p Packing) error {
+					var tables int
+					if err := p.Rows(ctx, &countingSink{&tables}); err != nil {
+						return err
+					}
+					_, err := p.Record(Packed{})
+					return err
+				}
+			}
+			report, err := r.do(t.Context())
+			if err == nil {
+				t.Errorf("no error: %+v", report.Tables)
+			}
+			r.nothingLeft(t)
+		})
+	}
 }
 
 // TestRun_NotOdoo dumps a database that is nobody's in particular.

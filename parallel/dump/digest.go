@@ -3,7 +3,8 @@ package dump
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,12 +47,10 @@ func (d *digester) follow(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case id := <-d.queue:
-			names, err := filepath.Glob(filepath.Join(d.dir, fmt.Sprintf("%d.dat*", id)))
-			if err != nil {
-				return err
-			}
-			for _, name := range names {
-				if err := d.file(ctx, filepath.Base(name)); err != nil && ctx.Err() == nil {
+			for _, c := range []pgarchive.Compression{pgarchive.None, pgarchive.Gzip, pgarchive.LZ4, pgarchive.Zstd} {
+				name := id.DataFile() + c.Suffix()
+				err := d.file(ctx, name)
+				if err != nil && !errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
 					return err
 				}
 			}

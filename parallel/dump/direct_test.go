@@ -195,7 +195,7 @@ func TestDirect_LockedOutWhilePacking(t *testing.T) {
 				if err := p.Rows(ctx, &countingSink{&tables}); err != nil {
 					return err
 				}
-				_, err := p.Record(0, 0, nil)
+				_, err := p.Record(Packed{})
 				return err
 			}
 			done := o.truncateWhenBegun(r)

@@ -53,7 +53,7 @@ func TestRun_GuardHoldsNobody(t *testing.T) {
 							return err
 						}
 					}
-					_, err := p.Record(0, 0, nil)
+					_, err := p.Record(Packed{})
 					return err
 				}
 			}

@@ -25,24 +25,34 @@ type Packing struct {
 	// Rows, if not nil, gives the rows of the tables, of which dump/ then has no
 	// data files. It is called once at most.
 	Rows func(context.Context, RowSink) error
-	// Record gives odx.json when that many files and bytes have been packed, and
-	// rows that would be those data files. In strict mode it is an error if files
-	// are missing.
-	Record func(files, bytes int64, rows []dumpfmt.FileDigest) ([]byte, error)
+	// Record gives odx.json when the packing is done. In strict mode it is an error
+	// if files are missing.
+	Record func(Packed) ([]byte, error)
+}
+
+// Packed is what was packed.
+type Packed struct {
+	Files, Bytes int64                // of the filestore
+	Rows         []dumpfmt.FileDigest // data files that the rows would be
+	// Absent are files of the filestore, and folders with all below them, that were
+	// not packed though they may be there again.
+	Absent []string
+	Notes  []string // what is to be known of it
 }
 
 // checkLive checks the snapshot's list against the database's own filestore.
-func (r *run) checkLive(ctx context.Context, g *guard) error {
+func (r *run) checkLive(ctx context.Context, g *guard, absent []string) error {
 	list, err := os.Open(r.spoolFile())
 	if err != nil {
 		return err
 	}
 	defer list.Close()
-	check, err := filestore.Check(ctx, list, filestore.CheckOptions{Dir: r.Filestore, Jobs: r.Jobs})
+	check, err := filestore.Check(ctx, list, filestore.CheckOptions{Dir: r.Filestore, Absent: absent, Jobs: r.Jobs})
 	if err != nil {
 		return fmt.Errorf("check the filestore: %w", err)
 	}
 	g.confirm(ctx, r.warn)
+	r.warnElsewhere(check)
 	r.record.Filestore = filestoreRecord(filestore.Result{}, check, g.State())
 	return nil
 }
@@ -58,21 +68,24 @@ func (r *run) pack(ctx context.Context, g *guard) error {
 	r.Progress.SetPhase("writing the zip")
 	began := time.Now()
 	defer func() { r.report.Seconds.Pack = time.Since(began).Seconds() }()
-	return r.Pack(ctx, Packing{Dir: r.dir.Path(), Filestore: r.Filestore, Record: func(files, bytes int64, _ []dumpfmt.FileDigest) ([]byte, error) {
-		return r.packedRecord(ctx, g, files, bytes)
+	return r.Pack(ctx, Packing{Dir: r.dir.Path(), Filestore: r.Filestore, Record: func(p Packed) ([]byte, error) {
+		return r.packedRecord(ctx, g, p)
 	}})
 }
 
 // packedRecord completes the record. The files are looked for after they were
-// packed: what is still there was there, unchanged, when it was read. One that
-// was deleted after that, because the guard was lost, counts as missing although
-// the backup has it.
-func (r *run) packedRecord(ctx context.Context, g *guard, files, bytes int64) ([]byte, error) {
+// packed: what is still there was there, unchanged, when it was read, unless the
+// packing says that it was not. One that was deleted after that, because the guard
+// was lost, counts as missing although the backup has it.
+func (r *run) packedRecord(ctx context.Context, g *guard, p Packed) ([]byte, error) {
+	for _, note := range p.Notes {
+		r.warn("%s", note)
+	}
 	if r.Filestore != "" {
-		if err := r.checkLive(ctx, g); err != nil {
+		if err := r.checkLive(ctx, g, p.Absent); err != nil {
 			return nil, err
 		}
-		r.record.Filestore.Files, r.record.Filestore.Bytes = files, bytes
+		r.record.Filestore.Files, r.record.Filestore.Bytes = p.Files, p.Bytes
 		if err := r.checkLosses(); err != nil {
 			return nil, err
 		}

@@ -77,6 +77,13 @@ func (r *run) describeArchive(ctx context.Context, dg *digester) error {
 // maxLost bounds the names in the record; the counts are exact.
 const maxLost = filestore.DefaultMaxNames
 
+// warnElsewhere tells of attachments that no backup of the filestore can have.
+func (r *run) warnElsewhere(check filestore.CheckResult) {
+	if check.Elsewhere > 0 {
+		r.warn("%d attachments name no file of the filestore (they are in another storage, such as s3://): what they name is not in this backup", check.Elsewhere)
+	}
+}
+
 // filestoreRecord puts together what the copy and the check against the
 // snapshot's list found.
 func filestoreRecord(copied filestore.Result, check filestore.CheckResult, guard string) *dumpfmt.FilestoreRecord {

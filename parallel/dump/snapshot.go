@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -28,6 +29,9 @@ func (r *run) readSnapshot(ctx context.Context, s *server.Session) (sizes relati
 		if sizes, err = readRelations(ctx, c, s.Version); err != nil {
 			return fmt.Errorf("read the sizes of the tables: %w", err)
 		}
+		if err := r.warnUnlogged(ctx, c); err != nil {
+			return err
+		}
 		info, err := odoo.Inspect(ctx, c)
 		if err != nil {
 			return fmt.Errorf("read Odoo's modules: %w", err)
@@ -46,6 +50,26 @@ func (r *run) readSnapshot(ctx context.Context, s *server.Session) (sizes relati
 	})
 	r.Progress.Database.Start(sizes.total())
 	return sizes, err
+}
+
+// warnUnlogged tells of tables whose rows a standby does not have.
+func (r *run) warnUnlogged(ctx context.Context, c *pgx.Conn) error {
+	if !r.record.Standby {
+		return nil
+	}
+	rows, err := c.Query(ctx, `
+		SELECT n.nspname || '.' || c.relname
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind = 'r' AND c.relpersistence = 'u' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+		ORDER BY 1`)
+	if err != nil {
+		return err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err == nil && len(names) > 0 {
+		r.warn("the server is a standby, which has no rows of unlogged tables: the backup has none of %s", strings.Join(names, ", "))
+	}
+	return err
 }
 
 func (r *run) spoolAttachments(ctx context.Context, c *pgx.Conn, info odoo.Info) (err error) {

@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
 	"odx/parallel/pgcopy"
 	"odx/parallel/server"
@@ -73,20 +72,23 @@ func (r *run) packRows(ctx context.Context, s *server.Session, g *guard, sizes r
 			if err := r.copyRows(ctx, o, w.entries); err != nil {
 				return err
 			}
+			if err := stillHeld(ctx, s); err != nil {
+				return err
+			}
 			read()
 			s.Close() // ends the snapshot: nothing needs it any more
 			r.report.Seconds.Database = time.Since(began).Seconds()
 			r.Progress.SetPhase("writing the zip")
 			return nil
 		},
-		Record: func(files, bytes int64, rows []dumpfmt.FileDigest) ([]byte, error) {
-			for _, f := range rows {
+		Record: func(p Packed) ([]byte, error) {
+			for _, f := range p.Rows {
 				dg.note(f)
 			}
 			if err := r.describeArchive(ctx, dg); err != nil {
 				return nil, err
 			}
-			return r.packedRecord(ctx, g, files, bytes)
+			return r.packedRecord(ctx, g, p)
 		},
 	})
 	r.report.Seconds.Pack = time.Since(began).Seconds()

@@ -122,14 +122,15 @@ func (r *run) tryLock(ctx context.Context, s, lister *server.Session) (snapshot 
 
 // lockAll returns the tables as they were listed when all of them were locked.
 func (r *run) lockAll(ctx context.Context, s, lister *server.Session) ([]table, error) {
-	locked := map[uint32]bool{}
+	locked := map[table]bool{} // by name too: LOCK goes by it, and another table may have got it meanwhile
+	key := func(t table) table { t.Node = 0; return t }
 	for range maxLockRounds {
 		tables, err := readTables(ctx, lister)
 		if err != nil {
 			return nil, err
 		}
 		r.step("tables listed")
-		more := slices.DeleteFunc(slices.Clone(tables), func(t table) bool { return locked[t.OID] })
+		more := slices.DeleteFunc(slices.Clone(tables), func(t table) bool { return locked[key(t)] })
 		if len(more) == 0 {
 			return tables, nil
 		}
@@ -137,7 +138,7 @@ func (r *run) lockAll(ctx context.Context, s, lister *server.Session) ([]table, 
 			return nil, fmt.Errorf("lock the tables: %w", err)
 		}
 		for _, t := range more {
-			locked[t.OID] = true
+			locked[key(t)] = true
 		}
 	}
 	return nil, errTablesChanged

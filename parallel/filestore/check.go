@@ -20,9 +20,12 @@ type CheckOptions struct {
 	// size there, is looked for once more; "": nowhere.
 	Source string
 
+	// Absent are files, and folders with all below them, that count as not there.
+	Absent []string
+
 	Jobs         int           // lookups at once, at least 1
 	Permissions  *Permissions  // of files copied now, as in Options
-	Verification *Verification // of files copied now, as in Options
+	Verification *Verification // of the copy, and of files copied now; nil: not verified
 	MaxNames     int           // length of CheckResult.Lost; 0: DefaultMaxNames
 }
 
@@ -30,10 +33,10 @@ type CheckOptions struct {
 type CheckResult struct {
 	Rows      int64 // rows of the list
 	Named     int64 // files that it names, each once
-	Elsewhere int64 // names that are no files: URIs, empty ones
+	Elsewhere int64 // names that are no files, such as URIs; empty ones do not count
 	Recovered int64 // of Named: were lost in the copy, and came on the second attempt
 	Missing   int64 // of Named: no such file
-	Damaged   int64 // of Named: of another size than file_size
+	Damaged   int64 // of Named: of another size than file_size, or of content that is not that of its name
 
 	Lost []Loss // Missing and Damaged: the first of the list, at most MaxNames
 }
@@ -44,11 +47,14 @@ type Loss struct {
 	StoreFname string
 	Want       int64 // bytes by file_size, -1 if that is NULL
 	Got        int64 // bytes in the copy, -1 if the file is missing
+	WrongSHA1  bool  // the size is right, and the content is not that of the name
 	row        int64
 }
 
 func (l Loss) String() string {
 	switch {
+	case l.WrongSHA1:
+		return fmt.Sprintf("%s: not the content that its name is the SHA-1 of", l.StoreFname)
 	case l.Got < 0 && l.Want < 0:
 		return fmt.Sprintf("%s: missing", l.StoreFname)
 	case l.Got < 0:

@@ -73,7 +73,7 @@ func TestCheck(t *testing.T) {
 		{"all there", good, CheckResult{Rows: 20, Named: 20}, ""},
 		{"nothing", "", CheckResult{}, ""},
 		{"end mark", "f00/name\t5\n\\.\nrubbish\n", CheckResult{Rows: 1, Named: 1}, ""},
-		{"no file", "\\N\t5\n\t5\ns3://bucket/x\t7\n../../etc/passwd\\000\t1\n..\t1\n", CheckResult{Rows: 5, Elsewhere: 4}, ""},
+		{"no file", "\\N\t5\n\t5\ns3://bucket/x\t7\n../../etc/passwd\\000\t1\n..\t1\n", CheckResult{Rows: 5, Elsewhere: 3}, ""},
 		{"size unknown", "f00/name\t\\N\n", CheckResult{Rows: 1, Named: 1}, ""},
 		{"one name, several rows", "f00/name\t5\nf00/name\t\\N\nf00/name\t5\n", CheckResult{Rows: 3, Named: 1}, ""},
 		{"rows differ", "f00/name\t\\N\nf00/name\t5\nf00/name\t6\n", CheckResult{Rows: 3, Named: 1, Damaged: 1}, "f00/name: 5 bytes instead of 6"},
@@ -93,11 +93,7 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%s: %v", tt.name, err)
 				continue
 			}
-			var lost []string
-			for _, l := range got.Lost {
-				lost = append(lost, l.String())
-			}
-			if text := strings.Join(lost, "; "); text != tt.lost {
+			if text := lossText(got); text != tt.lost {
 				t.Errorf("%s: lost %s, want %s", tt.name, text, tt.lost)
 			}
 			got.Lost = nil
@@ -105,6 +101,36 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 			}
 		}
+	}
+}
+
+func lossText(r CheckResult) string {
+	lost := make([]string, len(r.Lost))
+	for i, l := range r.Lost {
+		lost[i] = l.String()
+	}
+	return strings.Join(lost, "; ")
+}
+
+// TestCheck_Absent has files that do not count though they are there, and one of
+// wrong content.
+func TestCheck_Absent(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"aa/one", "bb/one", "bb/two", "b/one"} {
+		put(t, dir, name, "12345")
+	}
+	v := NewVerification(0)
+	v.wrong.add("b/one")
+	rows := "aa/one\t5\nbb/one\t5\nbb/two\t5\nb/one\t5\ns3://x/y\t5\n\t5\n"
+	got, err := Check(t.Context(), strings.NewReader(rows), CheckOptions{Dir: dir, Absent: []string{"bb", "aa/none"}, Verification: v})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Named != 4 || got.Missing != 2 || got.Damaged != 1 || got.Elsewhere != 1 {
+		t.Errorf("%+v", got)
+	}
+	if want := "bb/one: missing, 5 bytes; bb/two: missing, 5 bytes; b/one: not the content that its name is the SHA-1 of"; lossText(got) != want {
+		t.Errorf("%s, want %s", lossText(got), want)
 	}
 }
 

@@ -22,6 +22,8 @@ type checker struct {
 	copy *copier  // for second attempts
 	lost firsts[Loss]
 
+	absent, wrong map[string]bool // paths
+
 	named, elsewhere, recovered, missing, damaged atomic.Int64
 }
 
@@ -33,9 +35,32 @@ func newChecker(o CheckOptions) (*checker, error) {
 	c.lost.n = o.MaxNames
 	c.lost.compare = func(a, b Loss) int { return cmp.Compare(a.row, b.row) }
 	c.copy = setup(Options{Source: o.Source, Target: o.Dir, Permissions: o.Permissions, Verification: o.Verification, MaxNames: 1})
+	c.absent = setOf(o.Absent)
+	if o.Verification != nil {
+		_, wrong := o.Verification.Wrong()
+		c.wrong = setOf(wrong)
+	}
 	var err error
 	c.root, err = os.OpenRoot(o.Dir)
 	return c, err
+}
+
+func setOf(paths []string) map[string]bool {
+	set := make(map[string]bool, len(paths))
+	for _, p := range paths {
+		set[filepath.ToSlash(p)] = true
+	}
+	return set
+}
+
+// isAbsent tells whether a path, or a folder that it is in, does not count.
+func (c *checker) isAbsent(rel string) bool {
+	for ; len(c.absent) > 0 && rel != "."; rel = path.Dir(rel) {
+		if c.absent[rel] {
+			return true
+		}
+	}
+	return false
 }
 
 // serve is one worker.
@@ -67,7 +92,9 @@ type lookup struct {
 func (l *lookup) check(ctx context.Context, a attachment) error {
 	rel, ok := dumpfmt.StorePath(a.fname)
 	if !ok {
-		l.elsewhere.Add(1)
+		if a.fname != "" {
+			l.elsewhere.Add(1)
+		}
 		return nil
 	}
 	l.named.Add(1)
@@ -79,6 +106,11 @@ func (l *lookup) check(ctx context.Context, a attachment) error {
 	}
 	got, err := first(paths, l.size)
 	want, differs := a.differs(got)
+	if err == nil && !differs && l.wrong[rel] {
+		l.damaged.Add(1)
+		l.lost.add(Loss{StoreFname: a.fname, Want: want, Got: got, WrongSHA1: true, row: a.row})
+		return nil
+	}
 	if err != nil || !differs {
 		return err
 	}
@@ -114,6 +146,9 @@ func first(paths []string, size func(rel string) (int64, error)) (got int64, err
 
 // size gives the size of a file in the copy, -1 if there is no such file.
 func (l *lookup) size(rel string) (int64, error) {
+	if l.isAbsent(rel) {
+		return -1, nil
+	}
 	dir, name := path.Split(rel)
 	err := l.enter(dir)
 	if err == nil {
