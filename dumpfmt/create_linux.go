@@ -11,13 +11,28 @@ import (
 
 // syncDir writes the whole file system of an open folder to the disk. For
 // millions of files that takes a fraction of the time of one fsync each, and
-// since Linux 5.8 it reports write errors since the folder was opened.
+// since Linux 5.8 it reports write errors since the folder was opened. Older
+// kernels report them to who syncs the file.
 func syncDir(dir *os.File, path string) error {
 	err := unix.Syncfs(int(dir.Fd()))
-	if errors.Is(err, unix.ENOSYS) {
+	if errors.Is(err, unix.ENOSYS) || err == nil && isKernelBefore(5, 8) {
 		return syncTree(path)
 	}
 	return os.NewSyscallError("syncfs", err)
+}
+
+// isKernelBefore tells whether the kernel is older than this release, or of one
+// that cannot be told.
+func isKernelBefore(major, minor int) bool {
+	var name unix.Utsname
+	var x, y int
+	if unix.Uname(&name) != nil {
+		return true
+	}
+	if n, _ := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &x, &y); n < 2 {
+		return true
+	}
+	return x < major || x == major && y < minor
 }
 
 // renameNew renames a folder, never over something that exists.

@@ -60,6 +60,9 @@ type ArchiveRecord struct {
 	Entries   int          `json:"entries"`
 	Bytes     int64        `json:"bytes"` // all files of the archive, on disk
 	DataFiles []FileDigest `json:"files"` // toc.dat first, then by name
+	// Excluded are the patterns, as pg_dump takes them, of tables whose rows were
+	// left out.
+	Excluded []string `json:"excluded,omitempty"`
 }
 
 // FileDigest identifies the content of one file of the archive.

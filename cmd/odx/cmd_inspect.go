@@ -88,6 +88,9 @@ func writeInspection(out *bytes.Buffer, in *convert.Inspection) {
 		if r.Database.Name == "" && r.Zip != nil {
 			of = "made of " + r.Zip.Name
 		}
+		if x := r.Archive.Excluded; len(x) > 0 {
+			row("left out", "the rows of tables that match %s", strings.Join(x, ", "))
+		}
 		row("record", "odx %s, %s to %s, %s", r.OdxVersion,
 			r.Started.UTC().Format(time.DateTime), r.Finished.UTC().Format(time.TimeOnly+" UTC"), of)
 	}

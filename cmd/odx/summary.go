@@ -32,6 +32,9 @@ func (u *ui) dumpSummary(r *dump.Report) {
 		u.say("     rows       %d of %d tables, %s of text at %s a second, copied by odx itself",
 			rows, len(r.Tables), bytesText(text), bytesText(int64(float64(text)/max(r.Seconds.Database, 0.001))))
 	}
+	if x := rec.Archive.Excluded; len(x) > 0 {
+		u.say("     left out   the rows of tables that match %s", strings.Join(x, ", "))
+	}
 	if r.EngineNote != "" {
 		u.say("     rows       %s", r.EngineNote)
 	}

@@ -74,7 +74,7 @@ func (u *ui) error(text string) { u.problem("error", text) }
 // problem indents what stands behind a line end: text that holds a name out of a
 // dump cannot pass for a line of odx's own.
 func (u *ui) problem(kind, text string) {
-	u.print("odx: " + kind + ": " + strings.ReplaceAll(text, "\n", "\n     "))
+	u.print("odx: " + kind + ": " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n     "))
 }
 
 // print writes a line above the progress. What it tells of a dump or of a server

@@ -66,6 +66,7 @@ func (r *run) describeArchive(ctx context.Context, dg *digester) error {
 	}
 	rec := dumpfmt.ArchiveRecord{
 		Version: a.TOC.Header.Version.String(), Compress: r.Compress, Entries: len(a.TOC.Entries), DataFiles: files,
+		Excluded: r.ExcludeTableData,
 	}
 	for _, f := range files {
 		rec.Bytes += f.Bytes
