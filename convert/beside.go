@@ -2,6 +2,7 @@ package convert
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
 	"odx/dumpfmt"
@@ -29,7 +30,11 @@ func holdAgainstRecord(ctx context.Context, a *pgarchive.Archive, backup string)
 	if b.text, err = readOptional(backup, dumpfmt.RecordFile, dumpfmt.MaxRecord); err != nil || b.text == nil {
 		return b, err
 	}
-	if b.record, err = dumpfmt.ParseRecord(b.text, filepath.Join(backup, dumpfmt.RecordFile)); err != nil {
+	b.record, err = dumpfmt.ParseRecord(b.text, filepath.Join(backup, dumpfmt.RecordFile))
+	if errors.Is(err, dumpfmt.ErrUnsupported) { // of a newer odx: as if it were not there
+		return besideArchive{}, nil
+	}
+	if err != nil {
 		return b, err
 	}
 	b.digests = make(map[string]string, len(b.record.Archive.DataFiles))

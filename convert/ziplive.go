@@ -14,11 +14,22 @@ import (
 	"odx/dumpfmt/odoozip"
 )
 
-// open opens a file of the filestore. Only of a live one files may vanish.
+// open opens a file of the filestore. Only of a live one files may vanish, or be
+// written meanwhile: no row that is dumped names those.
 func (w *zipWriter) open(root *os.Root, path, name string, size int64) (io.ReadCloser, error) {
 	f, err := root.Open(path)
-	if err == nil || !w.c.Consume || !errors.Is(err, fs.ErrNotExist) {
+	if !w.c.Consume {
 		return f, err
+	}
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = f.Stat(); err == nil && info.Size() == size {
+			return f, nil
+		}
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -17,9 +17,10 @@ type largeObject struct {
 }
 
 // LargeObject starts the content of a large object, which is made if the dump
-// has not made it. Close does not wait for what is still being loaded.
-func (f *Feeder) LargeObject(oid uint32) io.WriteCloser {
-	return &objectWriter{chunker: chunker{f: f, at: -1, target: Target{Name: fmt.Sprintf("large object %d", oid)}}, oid: oid}
+// has not made it, by the role that the statement sets ("" for the session's own).
+// Close does not wait for what is still being loaded.
+func (f *Feeder) LargeObject(oid uint32, role string) io.WriteCloser {
+	return &objectWriter{chunker: chunker{f: f, at: -1, target: Target{Name: fmt.Sprintf("large object %d", oid), Role: role}}, oid: oid}
 }
 
 // objectWriter cuts the content of a large object into pieces.

@@ -210,7 +210,7 @@ func TestLargeObject(t *testing.T) {
 	sizes := map[uint32]int{7001: 0, 7002: 1, 7003: 5000, 7004: pieceSize, 7005: 2*pieceSize + 77}
 	err := feed(t, 3, 6, false, func(f *Feeder) error {
 		for oid, size := range sizes {
-			if err := write(f.LargeObject(oid), bytes.Repeat([]byte{byte(oid)}, size), 123_456); err != nil {
+			if err := write(f.LargeObject(oid, ""), bytes.Repeat([]byte{byte(oid)}, size), 123_456); err != nil {
 				return err
 			}
 		}

@@ -110,7 +110,7 @@ func (r *run) feedScript(ctx context.Context, l *pgload.Loader, read *atomic.Int
 	}
 	defer text.Close()
 	g, gctx := errgroup.WithContext(ctx)
-	sink := &feedSink{run: r, feeder: l.NewFeeder(gctx, r.Jobs*pgload.BuffersPerJob), sizes: map[pgarchive.DumpID]int64{}}
+	sink := &feedSink{run: r, feeder: l.NewFeeder(gctx, r.Jobs*pgload.BuffersPerJob), sizes: map[pgarchive.DumpID]int64{}, seen: map[tableKey]bool{}}
 	// Inflating and scanning are done at the same time.
 	in, out := io.Pipe()
 	g.Go(func() error {
@@ -135,16 +135,28 @@ type feedSink struct {
 	run    *run
 	feeder *pgload.Feeder
 	sizes  map[pgarchive.DumpID]int64
+	seen   map[tableKey]bool
 }
 
 func (s *feedSink) Table(e *pgarchive.Entry, offset int64) (io.WriteCloser, error) {
 	s.run.Progress.Database.Item()
-	return &sizer{s.feeder.Table(s.run.loadTarget(e, offset)), s.sizes, e.ID}, nil
+	t := s.run.loadTarget(e, offset)
+	if key := (tableKey{e.Namespace.String, e.Tag}); t.Empty != "" && s.run.Ordered {
+		if s.seen[key] { // it would be emptied again
+			return nil, fmt.Errorf("%w: rows of %s come in two parts, whose order odx does not keep: restore without --ordered", dumpfmt.ErrUnsupported, t.Name)
+		}
+		s.seen[key] = true
+	}
+	return &sizer{s.feeder.Table(t), s.sizes, e.ID}, nil
 }
 
 func (s *feedSink) LargeObject(blobs pgarchive.DumpID, oid uint32, _ int64) (io.WriteCloser, error) {
 	s.run.Progress.Database.Item()
-	return &sizer{s.feeder.LargeObject(oid), s.sizes, blobs}, nil
+	role := ""
+	if s.run.role != "" {
+		role = "SET ROLE " + quote(s.run.role)
+	}
+	return &sizer{s.feeder.LargeObject(oid, role), s.sizes, blobs}, nil
 }
 
 // sizer counts what is written for an entry.

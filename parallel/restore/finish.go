@@ -2,12 +2,15 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"odx/dumpfmt/pgarchive"
 	"odx/parallel/filestore"
 	"odx/parallel/odoo"
 	"odx/parallel/server"
@@ -20,6 +23,11 @@ func (r *run) finish(ctx context.Context) error {
 	info, err := r.inspect(ctx)
 	if err != nil {
 		return err
+	}
+	if !info.IsOdoo {
+		if err := r.refuseNeutralizing(); err != nil {
+			return err
+		}
 	}
 	if info.IsOdoo {
 		r.report.Series = info.Series.String()
@@ -44,6 +52,22 @@ func (r *run) finish(ctx context.Context) error {
 		r.report.Seconds.Analyze = time.Since(began).Seconds()
 	}
 	return nil
+}
+
+// refuseNeutralizing says that what was asked for cannot be done: a copy that is
+// taken for harmless must not be live.
+func (r *run) refuseNeutralizing() error {
+	if !r.Neutralize && !r.Subscription {
+		return nil
+	}
+	return errors.New("--neutralize and --reset-subscription are for Odoo's databases, and the backup has no ir_module_module and ir_attachment in the schema public")
+}
+
+// hasOdoo tells whether a table of contents has what makes a database Odoo's.
+func hasOdoo(toc *pgarchive.TOC) bool {
+	return slices.ContainsFunc(toc.Entries, func(e pgarchive.Entry) bool {
+		return e.Desc == pgarchive.DescTable && e.Namespace.String == "public" && e.Tag == "ir_module_module"
+	})
 }
 
 func (r *run) inspect(ctx context.Context) (info odoo.Info, err error) {
@@ -142,12 +166,25 @@ func (r *run) checkFiles(ctx context.Context, info odoo.Info) error {
 			_, err := c.PgConn().CopyTo(ctx, w, "COPY ("+odoo.AttachmentsQuery(info)+") TO STDOUT")
 			return err
 		})
-	}, filestore.CheckOptions{Dir: r.files.Path(), Jobs: r.Jobs})
+	}, r.checkOptions())
 	if err != nil {
 		return fmt.Errorf("check the filestore: %w", err)
 	}
 	f := r.report.Files
-	f.Named, f.Missing, f.Damaged = check.Named, check.Missing, check.Damaged
+	f.Named, f.Missing, f.Damaged, f.Recovered = check.Named, check.Missing, check.Damaged, check.Recovered
 	f.Lost = append(check.Names(), f.Lost...)
+	if f.Recovered > 0 {
+		r.warn("%d files that the backup lacks, or has in another size, were taken from the filestore that is replaced", f.Recovered)
+	}
 	return nil
+}
+
+// checkOptions say how the copy is checked. A filestore that is to be replaced may
+// have the only copy of a file that the backup lacks: names are those of content.
+func (r *run) checkOptions() filestore.CheckOptions {
+	o := filestore.CheckOptions{Dir: r.files.Path(), Jobs: r.Jobs}
+	if r.old.files {
+		o.Source, o.Permissions = r.Filestore, &r.give
+	}
+	return o
 }

@@ -59,6 +59,14 @@ func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, e
 	if r.tool, err = r.Finder.PgRestore(ctx, r.source.needsMajor(), admin.Major()); err != nil {
 		return l, err
 	}
+	if !hasOdoo(r.source.toc) {
+		if err := r.refuseNeutralizing(); err != nil {
+			return l, err
+		}
+	}
+	if err := r.refuseTwoParts(); err != nil {
+		return l, err
+	}
 	if record := r.source.record; record != nil && len(record.Archive.Excluded) > 0 {
 		r.warn("the backup was made without the rows of tables that match %s", strings.Join(record.Archive.Excluded, ", "))
 	}

@@ -20,6 +20,9 @@ func (r *run) publish(ctx context.Context) error {
 		}
 	}
 	r.session.Close()
+	if err := evict(ctx, r.target.admin, r.target.temp); err != nil { // somebody who looks around in it would be in the way
+		return err
+	}
 	if err := r.beginPlacing(ctx); err != nil {
 		return err
 	}

@@ -165,6 +165,9 @@ func (r *run) shape() []string {
 			list = append(list, o.name)
 		}
 	}
+	if r.FilestoreFrom != "" {
+		list = append(list, "--filestore-from="+r.FilestoreFrom)
+	}
 	if r.Neutralize && len(r.Addons) > 0 {
 		list = append(list, "--addons-path="+strings.Join(absolute(r.Addons), ","))
 	}

@@ -199,6 +199,9 @@ func isFilestore(path string) error {
 func (r *run) warnOfOldFiles() {
 	if _, err := os.Lstat(r.Filestore); err == nil && r.Force {
 		r.warn("the folder %s is left as it is, for the new database", r.Filestore)
+		if r.KeepOld {
+			r.warn("the database that is kept has no files of its own then: Odoo will remove those from %s that the new one does not name", r.Filestore)
+		}
 	}
 }
 

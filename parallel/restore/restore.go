@@ -86,13 +86,14 @@ type Report struct {
 
 // FilesReport counts what became of the filestore.
 type FilesReport struct {
-	Files   int64    `json:"files"`
-	Bytes   int64    `json:"bytes"`
-	Named   int64    `json:"named"`            // files that the database names
-	Missing int64    `json:"missing"`          // of those, not in the backup
-	Damaged int64    `json:"damaged"`          // of those, of another size than file_size
-	Unread  int64    `json:"unread,omitempty"` // files and folders of the backup that could not be read
-	Lost    []string `json:"lost,omitempty"`
+	Files     int64    `json:"files"`
+	Bytes     int64    `json:"bytes"`
+	Named     int64    `json:"named"`               // files that the database names
+	Missing   int64    `json:"missing"`             // of those, not in the backup
+	Damaged   int64    `json:"damaged"`             // of those, of another size than file_size
+	Recovered int64    `json:"recovered,omitempty"` // of those, neither now: they came from the filestore that is replaced
+	Unread    int64    `json:"unread,omitempty"`    // files and folders of the backup that could not be read
+	Lost      []string `json:"lost,omitempty"`
 
 	Linked int64         `json:"linked"`           // of Files: hard links to the backup's, or to the older ones
 	Merged *MergedReport `json:"merged,omitempty"` // with Options.FilestoreFrom
@@ -273,10 +274,27 @@ func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 		return err
 	}
 	r.step("database created")
+	if err := r.whileAlive(ctx, r.fill); err != nil {
+		return err
+	}
+	r.step("finished")
+	if err := r.publish(ctx); err != nil {
+		return err
+	}
+	published = true
+	r.endReplacing(ctx)
+	return nil
+}
+
+// fill loads everything and does all that the database lacks but its name.
+func (r *run) fill(ctx context.Context) error {
 	if err := r.loadBoth(ctx); err != nil {
 		return err
 	}
 	r.step("loaded")
+	if err := r.reopen(ctx); err != nil {
+		return err
+	}
 	if err := r.finish(ctx); err != nil {
 		return err
 	}
@@ -287,16 +305,41 @@ func (r *run) fillDatabase(ctx context.Context, l locale) (err error) {
 	if err := r.loadLast(ctx); err != nil {
 		return err
 	}
-	if err := r.restoreSettings(ctx); err != nil {
-		return err
+	return r.restoreSettings(ctx)
+}
+
+// watchInterval is how often an idle session is asked for a sign of life: what
+// stands between odx and the server may end one that is silent for long.
+const watchInterval = time.Minute
+
+// whileAlive does work for hours in which the session that holds the claim on the
+// database has little to do. Lost, it ends the work, and not when that is done.
+func (r *run) whileAlive(ctx context.Context, work func(context.Context) error) error {
+	wctx, end := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer end(nil)
+	watch.Go(func() {
+		if err := r.target.admin.Watch(wctx, watchInterval); err != nil {
+			end(err)
+		}
+	})
+	err := work(wctx)
+	if lost := context.Cause(wctx); err != nil && lost != nil && ctx.Err() == nil {
+		return lost
 	}
-	r.step("finished")
-	if err := r.publish(ctx); err != nil {
-		return err
+	return err
+}
+
+// reopen makes sure of the session in the new database, which was idle during the
+// load.
+func (r *run) reopen(ctx context.Context) (err error) {
+	if r.session.Exec(ctx, "SELECT 1") == nil {
+		return nil
 	}
-	published = true
-	r.endReplacing(ctx)
-	return nil
+	r.session.Close()
+	r.session, err = r.openTarget(ctx)
+	return err
 }
 
 // undo removes what was made, or keeps it.

@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"context"
@@ -95,11 +94,7 @@ func (s *source) usePlaces(places *odoozip.Places) error {
 	if m == nil {
 		return nil
 	}
-	data, err := c.zip.ReadMember(m, odoozip.MaxPlaces)
-	if err != nil {
-		return err
-	}
-	toc, err := pgarchive.ReadTOC(bytes.NewReader(data), m.Name(), int64(len(data)))
+	toc, err := readMemberTOC(c.zip, m)
 	if err != nil {
 		return err
 	}
@@ -108,6 +103,27 @@ func (s *source) usePlaces(places *odoozip.Places) error {
 		s.toc, c.places = toc, tables
 	}
 	return nil
+}
+
+// mostPacked is how many times its packed size a table of contents may have: large
+// objects, which there are many of, take 40 times as much.
+const mostPacked = 100
+
+// readMemberTOC reads a table of contents to the end of its member, where the CRC-32
+// is compared.
+func readMemberTOC(z *odoozip.Reader, m *odoozip.Member) (*pgarchive.TOC, error) {
+	if limit := max(odoozip.MaxPlaces, mostPacked*m.Size); m.Length > limit {
+		return nil, &dumpfmt.FormatError{Path: m.Name(), Offset: -1, Err: fmt.Errorf("%d bytes, more than the %d that are read", m.Length, limit)}
+	}
+	text, err := z.Open(m)
+	if err != nil {
+		return nil, err
+	}
+	toc, err := pgarchive.ReadTOC(text, m.Name(), m.Length)
+	if err == nil {
+		_, err = io.Copy(io.Discard, text)
+	}
+	return toc, errors.Join(err, text.Close())
 }
 
 // placeTables finds the place of each table's data, and tells whether all have

@@ -118,7 +118,7 @@ func (s *source) hasFilestore() bool {
 func (s *source) readBeside() error {
 	var err error
 	s.record, err = dumpfmt.ReadRecord(filepath.Join(s.path, dumpfmt.RecordFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, dumpfmt.ErrUnsupported) { // of a newer odx
 		return err
 	}
 	data, err := dumpfmt.ReadBeside(s.path, dumpfmt.ManifestFile, dumpfmt.MaxManifest)

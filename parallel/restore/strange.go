@@ -146,3 +146,24 @@ func second(statement []string) string {
 	}
 	return statement[1]
 }
+
+// refuseTwoParts finds a table whose rows are in two entries, as edited scripts have
+// them. A parallel pg_restore empties the table before each.
+func (r *run) refuseTwoParts() error {
+	if r.Jobs == 1 || r.source.script != nil {
+		return nil
+	}
+	seen := map[tableKey]bool{}
+	for i := range r.source.toc.Entries {
+		e := &r.source.toc.Entries[i]
+		if e.Desc != pgarchive.DescTableData || e.Defn.Valid && e.Defn.String != "" { // through the root of partitions: not emptied
+			continue
+		}
+		key := tableKey{e.Namespace.String, e.Tag}
+		if seen[key] {
+			return fmt.Errorf("%w: the rows of %s.%s are in two parts, of which pg_restore would lose one: restore with --jobs 1", dumpfmt.ErrUnsupported, key.schema, key.name)
+		}
+		seen[key] = true
+	}
+	return nil
+}
