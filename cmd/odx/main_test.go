@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -32,6 +33,13 @@ func TestMain(m *testing.M) {
 		}
 		main()
 		return
+	}
+	// Tests send signals to odx. What is ignored here, as below nohup, would be
+	// ignored there as well.
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
 	}
 	code := m.Run()
 	if err := stopClusters(); err != nil {
