@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -46,6 +47,26 @@ func FromAddons(paths []string, modules []string) (found []ModuleSQL, missing []
 		}
 	}
 	return found, missing, nil
+}
+
+// Absent gives the modules of which no folder of the addons path has any trace:
+// nobody can tell whether they have a script. Without a path there are none.
+func Absent(paths []string, modules []string) (absent []string) {
+	if len(paths) == 0 {
+		return nil
+	}
+	paths = withBase(paths)
+	for _, module := range modules {
+		there := slices.ContainsFunc(paths, func(dir string) bool {
+			info, err := os.Stat(filepath.Join(dir, filepath.Base(module)))
+			return err == nil && info.IsDir()
+		})
+		if !there {
+			absent = append(absent, module)
+		}
+	}
+	slices.Sort(absent)
+	return absent
 }
 
 // withBase adds the folders where checkouts keep base, after all others.

@@ -65,6 +65,9 @@ func TestNeutralize_Scripts(t *testing.T) {
 	script(t, dir, "mail", "UPDATE mail_template\n   SET mail_server_id = NULL; /* ; */\nSELECT 1, ';';\nDELETE FROM mail_push;TRUNCATE mail_push_device CASCADE")
 	script(t, dir, "queue_job", "   \n")
 	script(t, dir, "sale", "DROP TABLE website")
+	if err := os.Mkdir(filepath.Join(dir, "own"), 0o755); err != nil { // without a script
+		t.Fatal(err)
+	}
 	report, err := neutralize(t, c, info, dir)
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +80,8 @@ func TestNeutralize_Scripts(t *testing.T) {
 			{What: "neutralize.sql", Module: "queue_job"},
 		},
 		Modules: []string{"oca", "own", "whatsapp"},
+		Warnings: []string{"installed modules that are not in the addons path: oca, whatsapp; " +
+			"what their neutralize.sql would switch off, if they have one, is still on"},
 	}
 	if !reflect.DeepEqual(report, want) {
 		t.Errorf("report %+v, want %+v", report, want)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -77,6 +78,10 @@ func Neutralize(ctx context.Context, tx pgx.Tx, info Info, addons []string) (Neu
 		return report, err
 	}
 	report.Source = sourceOf(scripts)
+	if absent := Absent(addons, missing); report.Source == SourceAddons && len(absent) > 0 {
+		report.Warnings = append(report.Warnings, fmt.Sprintf("installed modules that are not in the addons path: %s; "+
+			"what their neutralize.sql would switch off, if they have one, is still on", strings.Join(absent, ", ")))
+	}
 	if report.Source != SourceAddons {
 		if err := report.runCore(ctx, tx, info.Series); err != nil {
 			return report, err
