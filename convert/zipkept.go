@@ -71,14 +71,16 @@ func (w *zipWriter) keptMember(k keptMember, there *nameSet) error {
 	if rel, ok := strings.CutPrefix(k.file, odoozip.FilestoreDir); ok {
 		root, path = w.store, filepath.FromSlash(rel)
 	}
-	if root == nil && !strings.HasPrefix(k.file, odoozip.FilestoreDir) {
+	switch isStored := strings.HasPrefix(k.file, odoozip.FilestoreDir); {
+	case root == nil && isStored:
+		if w.c.report.FilesMissing++; w.c.report.FilesMissing == 1 {
+			w.c.note("filestore/ is gone since the backup was made of %s", w.src.zip.Name)
+		}
+		return nil
+	case root == nil:
 		return nil
 	}
-	var info fs.FileInfo
-	err := fs.ErrNotExist
-	if root != nil {
-		info, err = root.Stat(path)
-	}
+	info, err := root.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		w.c.note("%s is gone since the backup was made of %s", k.file, w.src.zip.Name)
 		if root == w.store {
