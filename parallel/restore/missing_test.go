@@ -128,7 +128,7 @@ func testMissingRolesUndone(t *testing.T, s *site) {
 	r.MissingRoles = CreateMissing
 	r.hook = func(step string) {
 		if step == "loaded" {
-			s.exec(s.admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'odx-tmp-%'")
+			s.exec(s.admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'odx restore%'")
 		}
 	}
 	if _, err := r.do(t.Context()); err == nil {
