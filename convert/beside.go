@@ -42,13 +42,20 @@ func holdAgainstRecord(ctx context.Context, a *pgarchive.Archive, backup string)
 		b.digests[f.Name] = f.SHA256
 	}
 	a.HoldAgainst(b.digests)
-	want, ok := b.digests[tocFile]
-	if !ok {
+	if b.digests[tocFile] == "" {
 		return b, nil
 	}
 	toc, err := dumpfmt.DigestFile(ctx, filepath.Join(a.Path(), tocFile))
-	if err == nil && toc.SHA256 != want {
-		err = &dumpfmt.FormatError{Path: tocFile, Offset: -1, Err: dumpfmt.ErrDigest}
+	if err != nil {
+		return b, err
 	}
-	return b, err
+	return b, checkDigest(b.digests, tocFile, toc.SHA256)
+}
+
+// checkDigest holds the SHA-256 of a file against the record's, if that has one.
+func checkDigest(digests map[string]string, name, sum string) error {
+	if want := digests[name]; want != "" && want != sum {
+		return &dumpfmt.FormatError{Path: name, Offset: -1, Err: dumpfmt.ErrDigest}
+	}
+	return nil
 }

@@ -224,7 +224,7 @@ func (s *side) readSmall(ctx context.Context) (err error) {
 			}
 		}
 		s.extra, err = zipExtra(ctx, s.zip)
-	case s.layout == dumpfmt.LayoutFast || s.layout == dumpfmt.LayoutClickOdoo:
+	case isBackup(s.layout):
 		if s.manifest, err = readOptional(s.path, dumpfmt.ManifestFile, dumpfmt.MaxManifest); err != nil {
 			return err
 		}
@@ -264,7 +264,7 @@ func (s *side) files(ctx context.Context) iter.Seq2[*storeEntry, error] {
 	if s.zip != nil {
 		return s.zipFiles
 	}
-	if s.layout != dumpfmt.LayoutFast && s.layout != dumpfmt.LayoutClickOdoo {
+	if !isBackup(s.layout) {
 		return func(func(*storeEntry, error) bool) {}
 	}
 	return func(yield func(*storeEntry, error) bool) {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"odx/dumpfmt"
 	"odx/dumpfmt/deflate"
 	"odx/dumpfmt/odoozip"
 	"odx/dumpfmt/pgarchive"
@@ -122,8 +121,8 @@ func (w *scriptJoiner) data(e *pgarchive.Entry, ahead *lookahead) error {
 		w.count(e, n)
 		return err
 	}
-	if want := w.digests[seen.name]; want != "" && want != seen.sha256 {
-		return &dumpfmt.FormatError{Path: seen.name, Offset: -1, Err: dumpfmt.ErrDigest}
+	if err := checkDigest(w.digests, seen.name, seen.sha256); err != nil {
+		return err
 	}
 	place := odoozip.FilePlace{Name: seen.name, Bytes: seen.bytes, SHA256: seen.sha256}
 	switch {

@@ -116,7 +116,7 @@ func newVerifier(o VerifyOptions) *verifier {
 
 // folder verifies an archive, and what lies beside it.
 func (v *verifier) folder(ctx context.Context, layout dumpfmt.Layout) error {
-	beside := layout == dumpfmt.LayoutFast || layout == dumpfmt.LayoutClickOdoo
+	beside := isBackup(layout)
 	var record *dumpfmt.Record
 	store := ""
 	if beside {

@@ -286,8 +286,8 @@ func (w *zipWriter) addArchiveFiles(joined map[string]bool, places *odoozip.Plac
 		if err != nil {
 			return err
 		}
-		if want := w.src.digests[f.Name]; want != "" && want != digest.SHA256 {
-			return &dumpfmt.FormatError{Path: f.Name, Offset: -1, Err: dumpfmt.ErrDigest}
+		if err := checkDigest(w.src.digests, f.Name, digest.SHA256); err != nil {
+			return err
 		}
 		places.Files = append(places.Files, odoozip.FilePlace{Name: f.Name, Bytes: digest.Bytes, SHA256: digest.SHA256})
 	}

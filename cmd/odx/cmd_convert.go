@@ -27,8 +27,7 @@ func newConvertCommand(ui *ui) *cli.Command {
 			"   *.zip   Odoo's standard zip: dump.sql, manifest.json, filestore/\n" +
 			"   *.sql   the database's script, byte for byte that of pg_restore (of a zip: unzip -p has it)\n" +
 			"   other   of a zip, the folder that odx dump makes; else a directory-format archive\n\n" +
-			"The archives restore with pg_restore -j. No server and no\n" +
-			"PostgreSQL program is needed.\n\n" +
+			"The archives restore with pg_restore -j. No server and no PostgreSQL program is needed.\n\n" +
 			"   odx convert backup.zip backup/          # and back, to the same members:\n" +
 			"   odx convert backup/ backup.zip\n" +
 			"   odx convert prod.dump prod.zip --filestore /var/lib/odoo/filestore/prod\n" +

@@ -205,14 +205,7 @@ func TestConvert_Interrupt(t *testing.T) {
 func interruptConvert(t *testing.T, source, target string, sig os.Signal, after time.Duration) int {
 	t.Helper()
 	cmd := withoutServer(t.Context(), "convert", source, target)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(30 * time.Second); len(mustReadDir(t, filepath.Dir(target))) == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nothing is written")
-		}
-	}
+	startConvert(t, cmd, filepath.Dir(target))
 	timer := time.AfterFunc(after, func() { _ = cmd.Process.Signal(sig) })
 	defer timer.Stop()
 	_ = cmd.Wait()

@@ -170,15 +170,7 @@ func wantRecord(t *testing.T, path string, files int64) {
 func TestDumpZip_Link(t *testing.T) {
 	w := sharedWorld(t)
 	dir := t.TempDir()
-	store := filepath.Join(dir, "store")
-	if err := os.CopyFS(store, os.DirFS(w.filestore(sourceDB))); err != nil {
-		t.Fatal(err)
-	}
-	var name string
-	err := w.connect(t, sourceDB).QueryRow(t.Context(), `SELECT store_fname FROM ir_attachment WHERE store_fname <> '' ORDER BY 1 LIMIT 1`).Scan(&name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store, name := w.copyStore(t, dir)
 	folder := filepath.Join(store, filepath.Dir(name))
 	if err := errors.Join(os.Rename(folder, filepath.Join(store, "moved")), os.Symlink("moved", folder)); err != nil {
 		t.Fatal(err)
@@ -192,15 +184,7 @@ func TestDumpZip_Link(t *testing.T) {
 func TestDumpZip_Failures(t *testing.T) {
 	w := sharedWorld(t)
 	dir := t.TempDir()
-	store := filepath.Join(t.TempDir(), "store")
-	if err := os.CopyFS(store, os.DirFS(w.filestore(sourceDB))); err != nil {
-		t.Fatal(err)
-	}
-	var name string
-	err := w.connect(t, sourceDB).QueryRow(t.Context(), `SELECT store_fname FROM ir_attachment WHERE store_fname <> '' ORDER BY 1 LIMIT 1`).Scan(&name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store, name := w.copyStore(t, t.TempDir())
 	remove(t, filepath.Join(store, name))
 	target := filepath.Join(dir, "backup.zip")
 	w.odx(t, "dump", sourceDB, target, "--filestore", store, "--strict").want(t, exitFailed, "missing", name)

@@ -295,18 +295,25 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-func TestDump_MissingFiles(t *testing.T) {
-	w := sharedWorld(t)
-	dir := t.TempDir()
-	store := filepath.Join(dir, "store")
+// copyStore copies the source's filestore into a folder, as store, and gives the
+// path of a file in it that the database names.
+func (w *world) copyStore(t *testing.T, dir string) (store, name string) {
+	t.Helper()
+	store = filepath.Join(dir, "store")
 	if err := os.CopyFS(store, os.DirFS(w.filestore(sourceDB))); err != nil {
 		t.Fatal(err)
 	}
-	var name string
 	err := w.connect(t, sourceDB).QueryRow(t.Context(), `SELECT store_fname FROM ir_attachment WHERE store_fname <> '' ORDER BY 1 LIMIT 1`).Scan(&name)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return store, name
+}
+
+func TestDump_MissingFiles(t *testing.T) {
+	w := sharedWorld(t)
+	dir := t.TempDir()
+	store, name := w.copyStore(t, dir)
 	remove(t, filepath.Join(store, name))
 
 	r := w.odx(t, "dump", sourceDB, filepath.Join(dir, "backup"), "--filestore", store, "--strict")

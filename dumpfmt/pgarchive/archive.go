@@ -120,7 +120,7 @@ func (a *Archive) readDirTOC() (*TOC, error) {
 		if r.enc == plain {
 			size = info.Size()
 		} else {
-			limit = packedLimit(info.Size())
+			limit = PackedLimit(info.Size())
 		}
 	}
 	t, _, err := readLimitedTOC(r, tocName, size, limit)
@@ -134,11 +134,11 @@ func (a *Archive) readDirTOC() (*TOC, error) {
 	return t, nil
 }
 
-// packedLimit gives the largest table of contents, in bytes, that is unpacked
+// PackedLimit gives the largest table of contents, in bytes, that is unpacked
 // from a file of this size. Large objects take up to 40 times as much as packed;
 // equal partitions take 250 times as much, but a hundred thousand of them less
 // than the least limit.
-func packedLimit(size int64) int64 {
+func PackedLimit(size int64) int64 {
 	const least, times = 256 << 20, 100
 	return min(max(least, times*size), dumpfmt.MaxTOC)
 }

@@ -176,7 +176,7 @@ func TestOpen_PackedTooWell(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	for size, want := range map[int64]int64{0: 256 << 20, 1 << 20: 256 << 20, 8 << 20: 800 << 20, 1 << 40: dumpfmt.MaxTOC} {
-		if got := packedLimit(size); got != want {
+		if got := PackedLimit(size); got != want {
 			t.Errorf("%d bytes: %d, want %d", size, got, want)
 		}
 	}

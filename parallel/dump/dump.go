@@ -126,6 +126,8 @@ type run struct {
 	previous     *previous          // of LinkDest
 	verification *filestore.Verification
 	rowsPacked   bool         // Pack has asked for rows
+	elsewhere    int64        // attachments whose content is in another storage
+	unlogged     []string     // tables of which a standby has no rows
 	stretch      int64        // of the direct engine; 0 is the default
 	hook         func(string) // called between two steps; set in tests
 
@@ -174,6 +176,7 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 			return nil, err
 		}
 	}
+	r.warnAbsent()
 	r.report.Target = r.Target
 	r.report.Record = r.record
 	r.report.Seconds.Total = time.Since(began).Seconds()

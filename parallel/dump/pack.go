@@ -52,7 +52,7 @@ func (r *run) checkLive(ctx context.Context, g *guard, absent []string) error {
 		return fmt.Errorf("check the filestore: %w", err)
 	}
 	g.confirm(ctx, r.warn)
-	r.warnElsewhere(check)
+	r.elsewhere = check.Elsewhere
 	r.record.Filestore = filestoreRecord(filestore.Result{}, check, g.State())
 	return nil
 }

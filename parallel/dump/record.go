@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"odx/dumpfmt"
@@ -78,10 +79,13 @@ func (r *run) describeArchive(ctx context.Context, dg *digester) error {
 // maxLost bounds the names in the record; the counts are exact.
 const maxLost = filestore.DefaultMaxNames
 
-// warnElsewhere tells of attachments that no backup of the filestore can have.
-func (r *run) warnElsewhere(check filestore.CheckResult) {
-	if check.Elsewhere > 0 {
-		r.warn("%d attachments name no file of the filestore (they are in another storage, such as s3://): what they name is not in this backup", check.Elsewhere)
+// warnAbsent tells what no backup from this server and filestore can have.
+func (r *run) warnAbsent() {
+	if r.elsewhere > 0 {
+		r.warn("%d attachments name no file of the filestore (they are in another storage, such as s3://): what they name is not in this backup", r.elsewhere)
+	}
+	if len(r.unlogged) > 0 {
+		r.warn("the server is a standby, which has no rows of unlogged tables: the backup has none of %s", strings.Join(r.unlogged, ", "))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,8 +28,8 @@ func (r *run) readSnapshot(ctx context.Context, s *server.Session) (sizes relati
 		if sizes, err = readRelations(ctx, c, s.Version); err != nil {
 			return fmt.Errorf("read the sizes of the tables: %w", err)
 		}
-		if err := r.warnUnlogged(ctx, c); err != nil {
-			return err
+		if r.unlogged, err = r.readUnlogged(ctx, c); err != nil {
+			return fmt.Errorf("list the unlogged tables: %w", err)
 		}
 		info, err := odoo.Inspect(ctx, c)
 		if err != nil {
@@ -52,10 +51,10 @@ func (r *run) readSnapshot(ctx context.Context, s *server.Session) (sizes relati
 	return sizes, err
 }
 
-// warnUnlogged tells of tables whose rows a standby does not have.
-func (r *run) warnUnlogged(ctx context.Context, c *pgx.Conn) error {
+// readUnlogged names the tables whose rows a standby does not have.
+func (r *run) readUnlogged(ctx context.Context, c *pgx.Conn) ([]string, error) {
 	if !r.record.Standby {
-		return nil
+		return nil, nil
 	}
 	rows, err := c.Query(ctx, `
 		SELECT n.nspname || '.' || c.relname
@@ -63,13 +62,9 @@ func (r *run) warnUnlogged(ctx context.Context, c *pgx.Conn) error {
 		WHERE c.relkind = 'r' AND c.relpersistence = 'u' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 		ORDER BY 1`)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err == nil && len(names) > 0 {
-		r.warn("the server is a standby, which has no rows of unlogged tables: the backup has none of %s", strings.Join(names, ", "))
-	}
-	return err
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 func (r *run) spoolAttachments(ctx context.Context, c *pgx.Conn, info odoo.Info) (err error) {

@@ -152,11 +152,7 @@ func (s *feedSink) Table(e *pgarchive.Entry, offset int64) (io.WriteCloser, erro
 
 func (s *feedSink) LargeObject(blobs pgarchive.DumpID, oid uint32, _ int64) (io.WriteCloser, error) {
 	s.run.Progress.Database.Item()
-	role := ""
-	if s.run.role != "" {
-		role = "SET ROLE " + quote(s.run.role)
-	}
-	return &sizer{s.feeder.LargeObject(oid, role), s.sizes, blobs}, nil
+	return &sizer{s.feeder.LargeObject(oid, s.run.becomeOwner()), s.sizes, blobs}, nil
 }
 
 // sizer counts what is written for an entry.
@@ -186,9 +182,17 @@ func (r *run) loadTarget(e *pgarchive.Entry, offset int64) pgload.Target {
 	case r.power == superuserConnecting && !isOurs:
 		t.Role = "RESET ROLE"
 	default:
-		t.Role = "SET ROLE " + quote(r.role)
+		t.Role = r.becomeOwner()
 	}
 	return t
+}
+
+// becomeOwner gives the statement that makes a session the owner's; "" if it is.
+func (r *run) becomeOwner() string {
+	if r.role == "" {
+		return ""
+	}
+	return "SET ROLE " + quote(r.role)
 }
 
 // feedPlaces reads the data from their places, several at once, the largest

@@ -28,8 +28,7 @@ func (r *run) finish(ctx context.Context) error {
 		if err := r.refuseNeutralizing(); err != nil {
 			return err
 		}
-	}
-	if info.IsOdoo {
+	} else {
 		r.report.Series = info.Series.String()
 		if r.isReset() { // by the run that is resumed
 			r.warn("identity, neutralization and the like were done by the run that is resumed")

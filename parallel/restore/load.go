@@ -160,7 +160,7 @@ func (r *run) openTarget(ctx context.Context) (*server.Session, error) {
 	if err != nil || r.role == "" {
 		return s, err
 	}
-	if err := s.Exec(ctx, "SET ROLE "+quote(r.role)); err != nil {
+	if err := s.Exec(ctx, r.becomeOwner()); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("become role %q: %w", r.role, err)
 	}

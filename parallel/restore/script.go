@@ -105,14 +105,10 @@ func (s *source) usePlaces(places *odoozip.Places) error {
 	return nil
 }
 
-// mostPacked is how many times its packed size a table of contents may have: large
-// objects, which there are many of, take 40 times as much.
-const mostPacked = 100
-
 // readMemberTOC reads a table of contents to the end of its member, where the CRC-32
 // is compared.
 func readMemberTOC(z *odoozip.Reader, m *odoozip.Member) (*pgarchive.TOC, error) {
-	if limit := max(odoozip.MaxPlaces, mostPacked*m.Size); m.Length > limit {
+	if limit := max(odoozip.MaxPlaces, pgarchive.PackedLimit(m.Size)); m.Length > limit {
 		return nil, &dumpfmt.FormatError{Path: m.Name(), Offset: -1, Err: fmt.Errorf("%d bytes, more than the %d that are read", m.Length, limit)}
 	}
 	text, err := z.Open(m)
