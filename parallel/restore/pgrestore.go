@@ -81,7 +81,9 @@ func (o *pgRestoreOutput) tolerant() bool {
 	return o.major >= 17 && o.run.target.admin.Version < 170000
 }
 
-var finishedItem = regexp.MustCompile(`^pg_restore: finished item (\d+) `)
+// finishedItem finds the line also where another worker's "pg_restore: " came
+// before it, or between its own and the rest.
+var finishedItem = regexp.MustCompile(`^(?:pg_restore: )*finished item (\d+) `)
 
 func (o *pgRestoreOutput) line(line string) {
 	o.mu.Lock()

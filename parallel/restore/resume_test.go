@@ -16,7 +16,8 @@ import (
 	"odx/parallel/pgcluster"
 )
 
-// breakOff ends a run at a step: how is "interrupted" or "sessions lost".
+// breakOff ends a run at a step: how is "interrupted", "sessions lost" or "lines
+// lost", which is interrupted without what the journal had of single entries.
 func (s *site) breakOff(r *run, at func(step string) bool, how string) error {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
@@ -27,7 +28,13 @@ func (s *site) breakOff(r *run, at func(step string) bool, how string) error {
 			return
 		}
 		met = true
-		if how == "interrupted" {
+		switch how {
+		case "lines lost":
+			if err := errors.Join(r.keeping.journal.flush(ctx), r.keeping.journal.session.Exec(ctx, "DELETE FROM "+journalSchema+".done WHERE entry > 0")); err != nil {
+				s.t.Error(err)
+			}
+			fallthrough
+		case "interrupted":
 			cancel()
 			return
 		}
@@ -89,7 +96,7 @@ func testResumeEveryKind(t *testing.T, s *site) {
 	}
 	want := sortedRows(s.text("target"))
 	s.dropAll("target")
-	stages := map[string]func(string) bool{"all noted": isStep("loaded"), "journal ended": isStep("journal ended"), "finished": isStep("finished"), "renamed": isStep("renamed")}
+	stages := map[string]func(string) bool{"all noted": isStep("loaded"), "lines lost": isStep("loaded"), "journal ended": isStep("journal ended"), "finished": isStep("finished"), "renamed": isStep("renamed")}
 	items := []int{0, 7, 40}
 	if testing.Short() {
 		items = []int{7}
@@ -106,6 +113,9 @@ func testResumeEveryKind(t *testing.T, s *site) {
 			r := s.newKitchen()
 			r.Keep = true
 			how := "interrupted"
+			if name == "lines lost" {
+				how = name
+			}
 			if strings.HasPrefix(name, "7") || name == "finished" {
 				how = "sessions lost"
 			}
@@ -115,6 +125,35 @@ func testResumeEveryKind(t *testing.T, s *site) {
 			}
 			s.dropAll("target")
 		})
+	}
+}
+
+// TestRun_ResumeUnderPolicy breaks off after policies that hold for the owner too
+// are on: whether the table has its rows can only be told by that.
+func TestRun_ResumeUnderPolicy(t *testing.T) { onServers(t, testResumeUnderPolicy) }
+
+func testResumeUnderPolicy(t *testing.T, s *site) {
+	t.Cleanup(func() { s.dropAll("target") })
+	r := s.newKitchen()
+	if _, err := r.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := sortedRows(s.text("target"))
+	s.dropAll("target")
+	r = s.newKitchen()
+	r.Keep = true
+	isOn := func(step string) bool {
+		if step != "noted" {
+			return false
+		}
+		c := s.connect(r.target.temp)
+		defer c.Close(t.Context())
+		return s.one(c, `SELECT COALESCE(bool_or(relrowsecurity AND relforcerowsecurity), false)::text FROM pg_class WHERE relname = 'select'`) == "true"
+	}
+	defer s.dropAll("target")
+	err := s.breakOff(r, isOn, "lines lost")
+	if diff := difference(s.resumed(s.newKitchen(), err), want); diff != "" {
+		t.Error(diff)
 	}
 }
 

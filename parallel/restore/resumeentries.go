@@ -31,7 +31,8 @@ func (r *run) remaining(ctx context.Context, i int, now round) (entries []pgarch
 	if err != nil {
 		return nil, false, err
 	}
-	loaded, err := r.findLoaded(ctx, i, now.entries, unlogged)
+	noted := r.noted(i, now.entries)
+	loaded, err := r.findLoaded(ctx, i, now.entries, noted, unlogged)
 	if err != nil {
 		return nil, false, err
 	}
@@ -42,7 +43,7 @@ func (r *run) remaining(ctx context.Context, i int, now round) (entries []pgarch
 	byID := r.source.toc.ByID()
 	for _, id := range now.entries {
 		e := byID[id]
-		if r.isFinished(i, e, loaded, unlogged) || isIndex(e.Desc) && attached[tableKey{e.Namespace.String, e.Tag}] {
+		if r.isFinished(i, e, noted, loaded, unlogged) || isIndex(e.Desc) && attached[tableKey{e.Namespace.String, e.Tag}] {
 			r.finished(id)
 			continue
 		}
@@ -52,6 +53,41 @@ func (r *run) remaining(ctx context.Context, i int, now round) (entries []pgarch
 		entries, err = r.fillPublications(ctx, now, entries)
 	}
 	return entries, true, err
+}
+
+// noted gives the entries of a round that the journal has, and what they depend
+// on: pg_restore begins nothing before that has ended, even if its own line is
+// lost. What comes after the rows waits for those of its table.
+func (r *run) noted(i int, entries []pgarchive.DumpID) map[pgarchive.DumpID]bool {
+	byID, rows := r.source.toc.ByID(), map[pgarchive.DumpID][]pgarchive.DumpID{}
+	var found []pgarchive.DumpID
+	for _, id := range entries {
+		if r.keeping.journal.has(i, id) {
+			found = append(found, id)
+		}
+		if e := byID[id]; e.Desc == pgarchive.DescTableData {
+			for _, d := range e.Dependencies {
+				rows[d] = append(rows[d], id)
+			}
+		}
+	}
+	set := map[pgarchive.DumpID]bool{}
+	for len(found) > 0 {
+		last := len(found) - 1
+		e := byID[found[last]]
+		found = found[:last]
+		if e == nil || set[e.ID] {
+			continue
+		}
+		set[e.ID] = true
+		found = append(found, e.Dependencies...)
+		if e.Section == pgarchive.SectionPostData {
+			for _, d := range e.Dependencies {
+				found = append(found, rows[d]...)
+			}
+		}
+	}
+	return set
 }
 
 // isIndex tells whether an entry is about an index, its constraint or its place in
@@ -88,7 +124,7 @@ func (r *run) attachedIndexes(ctx context.Context) (map[tableKey]bool, error) {
 
 // isFinished tells whether an entry of a round that was begun needs nothing more.
 // A crash resets sequences that are not logged, even if the round is done.
-func (r *run) isFinished(i int, e *pgarchive.Entry, loaded map[pgarchive.DumpID]bool, unlogged map[tableKey]bool) bool {
+func (r *run) isFinished(i int, e *pgarchive.Entry, noted, loaded map[pgarchive.DumpID]bool, unlogged map[tableKey]bool) bool {
 	j := r.keeping.journal
 	switch {
 	case e.Desc == pgarchive.DescTableData:
@@ -98,7 +134,7 @@ func (r *run) isFinished(i int, e *pgarchive.Entry, loaded map[pgarchive.DumpID]
 	case j.has(i, roundDone):
 		return true
 	}
-	return j.has(i, e.ID) || e.Section == pgarchive.SectionPreData && j.has(i, definitionsMade) && !isPreamble(e.Desc)
+	return noted[e.ID] || e.Section == pgarchive.SectionPreData && j.has(i, definitionsMade) && !isPreamble(e.Desc)
 }
 
 // fillPublications adds to publications what they may have already: nothing drops

@@ -15,10 +15,10 @@ import (
 
 // findLoaded tells which tables of a round have their rows. The journal says so
 // of all but the last ones; a COPY is one transaction, so of those a table with
-// rows has all of its rows. Unlogged tables have lost theirs in a crash. Where
-// that does not hold (INSERT statements, rows that go through the root of a
-// partitioned table) the tables are emptied, to be loaded anew.
-func (r *run) findLoaded(ctx context.Context, i int, entries []pgarchive.DumpID, unlogged map[tableKey]bool) (map[pgarchive.DumpID]bool, error) {
+// rows has all of its rows. Unlogged tables have lost theirs in a crash. Where that does not hold
+// (INSERT statements, rows that go through the root of a partitioned table) the
+// tables are emptied, to be loaded anew.
+func (r *run) findLoaded(ctx context.Context, i int, entries []pgarchive.DumpID, noted map[pgarchive.DumpID]bool, unlogged map[tableKey]bool) (map[pgarchive.DumpID]bool, error) {
 	j, byID := r.keeping.journal, r.source.toc.ByID()
 	roots := map[string]bool{} // not whole
 	loaded, extensions := map[pgarchive.DumpID]bool{}, r.dataOfExtensions()
@@ -29,14 +29,15 @@ func (r *run) findLoaded(ctx context.Context, i int, entries []pgarchive.DumpID,
 			continue
 		}
 		var err error
-		name, isNoted := pgload.QualifiedName(e.Namespace.String, e.Tag), j.has(i, id)
+		name, isNoted := pgload.QualifiedName(e.Namespace.String, e.Tag), noted[id] || j.has(i, roundDone)
+		isUnlogged := unlogged[tableKey{e.Namespace.String, e.Tag}]
 		switch {
-		case e.Defn.Valid && isNoted:
+		case e.Defn.Valid && isNoted && !isUnlogged:
 			throughRoot, loaded[id] = append(throughRoot, e), true
 		case e.Defn.Valid:
 			throughRoot = append(throughRoot, e)
 			roots[rootOf(e)] = true
-		case isNoted && !unlogged[tableKey{e.Namespace.String, e.Tag}]:
+		case isNoted && !isUnlogged:
 			loaded[id] = true
 		case !e.CopyStmt.Valid:
 			err = j.session.Exec(ctx, "TRUNCATE TABLE ONLY "+name)
@@ -83,9 +84,13 @@ func rootOf(e *pgarchive.Entry) string {
 	return text
 }
 
-// hasRows tells whether a table has more rows than it was made with.
+// hasRows tells whether a table has more rows than it was made with. Policies that
+// hold for its owner too would hide them; they are switched on when the rows are in.
 func (r *run) hasRows(ctx context.Context, name string) (has bool, err error) {
 	err = r.keeping.journal.session.Do(func(c *pgx.Conn) error {
+		if err := c.QueryRow(ctx, "SELECT pg_catalog.row_security_active($1)", name).Scan(&has); err != nil || has {
+			return err
+		}
 		var had int64
 		if err := c.QueryRow(ctx, "SELECT COALESCE((SELECT rows FROM "+journalSchema+".had WHERE name = $1), 0)", name).Scan(&had); err != nil {
 			return err
