@@ -49,8 +49,8 @@ fuzz: ## run every fuzz target for FUZZTIME
 	@.ci/setup build
 	.ci/fuzz $(FUZZTIME) $(PKGS)
 
-# Every parser in earnest, in parts: an hour of each target is an hour of wall
-# time with one worker, two targets at once, so all of them take most of a day.
+# Every parser in earnest, in parts: an hour of each target is an hour of one
+# worker, two targets at once, so all of them take most of a day.
 # A run goes on with the targets that have had the least time by
 # $(FUZZ_LOG)/log, ends after FUZZ_FOR, and prints the hours of each. The log is
 # part of the project, so that runs on different machines add up. A part is
