@@ -42,6 +42,7 @@ func newRestoreCommand(ui *ui) *cli.Command {
 			&cli.BoolFlag{Name: "no-privileges", Aliases: []string{"x", "no-acl"}, Usage: "leave the dump's GRANTs and default privileges out"},
 			&cli.BoolFlag{Name: "no-tablespaces", Usage: "put everything into the database's default tablespace"},
 			&cli.StringFlag{Name: "missing-roles", Value: "skip", Usage: "GRANTs, policies and user mappings of roles that the server lacks: skip (leave them out, and name them), create (make the roles, which may not log in), or fail; for a script, create and fail read it once more"},
+			&cli.StringFlag{Name: "missing-extensions", Value: "fail", Usage: "extensions that the server does not have: fail before anything is made, or skip those that nothing in the dump depends on"},
 			&cli.BoolFlag{Name: "ordered", Usage: "keep the order of rows when restoring a zip or script: one connection for each table"},
 			&cli.BoolFlag{Name: "analyze", Value: true, Usage: "gather statistics at the end (--analyze=false leaves it to autovacuum)"},
 		}, filestoreFlags(), []cli.Flag{
@@ -119,6 +120,9 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	if o.MissingRoles, err = restore.ParseMissingRoles(c.String("missing-roles")); err != nil {
 		return o, usagef("--missing-roles %v", err)
 	}
+	if o.SkipExtensions, err = skipOrFail(c, "missing-extensions"); err != nil {
+		return o, err
+	}
 	o.Copy = !c.Bool("move")
 	o.Subscription = c.Bool("reset-subscription")
 	o.Neutralize = c.Bool("neutralize")
@@ -130,6 +134,16 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	o.Analyze, o.Ordered = c.Bool("analyze"), c.Bool("ordered")
 	o.Environ, o.OdxVersion = os.Environ(), odxVersion()
 	return o, nil
+}
+
+func skipOrFail(c *cli.Context, flag string) (skip bool, err error) {
+	switch c.String(flag) {
+	case "skip":
+		return true, nil
+	case "fail":
+		return false, nil
+	}
+	return false, usagef("--%s %q: give skip or fail", flag, c.String(flag))
 }
 
 func runRestore(ctx context.Context, o restore.Options, ui *ui) error {

@@ -112,7 +112,7 @@ func hintFor(err error) string {
 	case errors.As(err, &missing):
 		return "--missing-roles skip leaves out what names them, --missing-roles create makes them"
 	case errors.As(err, &extension):
-		return "install the extension on the server, or connect as a superuser (--username) and name Odoo's role with --owner"
+		return "install the extension on the server, or connect as a superuser (--username) and name Odoo's role with --owner; --missing-extensions skip goes on without one that nothing depends on"
 	case errors.Is(err, dump.ErrNoFilestore):
 		return "name it with --filestore or --data-dir, or leave the files out with --no-filestore"
 	case errors.Is(err, dump.ErrFilesMissing):

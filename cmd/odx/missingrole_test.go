@@ -37,6 +37,7 @@ func testRestoreZipMissingRoles(t *testing.T, w *world) {
 	for _, name := range []string{"own.zip", "foreign.zip"} {
 		t.Run(name, func(t *testing.T) {
 			args := []string{"restore", at(name), "heard", "--no-filestore"}
+			w.odx(t, append(args, "--missing-extensions=perhaps")...).want(t, exitUsage, "skip or fail")
 			w.odx(t, append(args, "--missing-roles=fail")...).want(t, exitFailed, "auditor", "--missing-roles")
 			w.nothingLeft(t, w.data)
 

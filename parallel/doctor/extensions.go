@@ -16,7 +16,7 @@ func Extensions(ctx context.Context, s *server.Session, names []string) (list []
 	for _, x := range missing {
 		list = append(list, Finding{Check: "extensions", Severity: Blocking,
 			Text: fmt.Sprintf("the dump needs extension %s, which the server does not have", x.Name),
-			Do:   "install its package on the server's machine (postgresql-contrib has Odoo's; others have their own)"})
+			Do:   "install its package on the server's machine (postgresql-contrib has Odoo's; others have their own), or restore without it if nothing in the dump depends on it (--missing-extensions skip)"})
 	}
 	return list, err
 }

@@ -71,10 +71,13 @@ func (r *run) examine(ctx context.Context, admin *server.Session) (list []doctor
 	return list, nil
 }
 
+// extensionNames gives those that the restore does not go on without.
 func (r *run) extensionNames() []string {
 	names := []string{}
 	for _, x := range makePlan(r.source.toc).extensions {
-		names = append(names, x.name)
+		if !r.SkipExtensions || r.knowsNeeds() && r.needs(x) {
+			names = append(names, x.name)
+		}
 	}
 	return names
 }

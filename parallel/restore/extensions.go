@@ -43,10 +43,11 @@ func (r *run) createExtensions(ctx context.Context, s *server.Session, p *plan) 
 			sql += " WITH SCHEMA " + quote(x.schema)
 		}
 		if err := s.Exec(ctx, sql); err != nil {
-			if server.SQLState(err) != "42501" || r.needs(x) {
+			reason := r.whyWithout(x, err, len(p.refused) > 0)
+			if reason == "" {
 				return &ExtensionError{Name: x.name, Err: err}
 			}
-			p.refused = append(p.refused, x.name)
+			p.refused = append(p.refused, Omission{Entry: "EXTENSION " + x.name, Reason: reason})
 			continue
 		}
 		if x.comment == "" {
@@ -61,10 +62,39 @@ func (r *run) createExtensions(ctx context.Context, s *server.Session, p *plan) 
 	return r.makeUnaccentImmutable(ctx, s, p)
 }
 
-// needs tells whether anything in the dump depends on an extension. Tables of
-// contents by pg_dump say so; of a script nobody knows.
+// Reasons why an extension is left out.
+const (
+	notAllowed   = "the role may not create it, and nothing in the dump depends on it"
+	notInstalled = "the server does not have it, and nothing in the dump depends on it"
+	notKnown     = "the server does not have it; what depends on it fails, which a script does not tell before"
+)
+
+// whyWithout tells why the restore goes on without an extension that could not be
+// created, or "" if it does not.
+func (r *run) whyWithout(x extension, err error, othersLack bool) string {
+	state := server.SQLState(err)
+	isMissing := state == "0A000" || state == "58P01" || // not available, no control file
+		state == "42704" && othersLack // one that it requires
+	switch {
+	case state == "42501" && !r.needs(x):
+		return notAllowed
+	case !isMissing || !r.SkipExtensions:
+		return ""
+	case !r.knowsNeeds():
+		return notKnown
+	case !r.needs(x):
+		return notInstalled
+	}
+	return ""
+}
+
+// knowsNeeds tells whether the table of contents says what depends on extensions:
+// those by pg_dump do, of a script nobody knows.
+func (r *run) knowsNeeds() bool { return r.source.script == nil || r.source.script.places != nil }
+
+// needs tells whether anything in the dump depends on an extension, or may do so.
 func (r *run) needs(x extension) bool {
-	if c := r.source.script; c != nil && c.places == nil {
+	if !r.knowsNeeds() {
 		return true
 	}
 	for i := range r.source.toc.Entries {
@@ -74,16 +104,6 @@ func (r *run) needs(x extension) bool {
 		}
 	}
 	return false
-}
-
-// notAllowed is why an extension is left out that nothing in the dump needs.
-const notAllowed = "the role may not create it, and nothing in the dump depends on it"
-
-// leaveRefused names the extensions that could not be made.
-func (r *run) leaveRefused(p *plan) {
-	for _, name := range p.refused {
-		r.report.LeftOut = append(r.report.LeftOut, Omission{Entry: "EXTENSION " + name, Reason: notAllowed})
-	}
 }
 
 // makeUnaccentImmutable does what Odoo does after it creates unaccent, and

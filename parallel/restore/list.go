@@ -23,7 +23,7 @@ type extension struct {
 // the owner may not.
 type plan struct {
 	extensions []extension
-	refused    []string                  // of extensions: names of those that the server did not let the role make
+	refused    []Omission                // extensions that could not be made
 	schemas    []string                  // to be made before the extensions in them
 	left       map[pgarchive.DumpID]bool // entries that pg_restore does not get
 	publicACL  bool                      // the archive has grants of its own on schema public

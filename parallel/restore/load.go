@@ -106,7 +106,7 @@ func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error 
 	toc := r.source.toc
 	mappingsNeedServers(toc)
 	r.report.LeftOut = nil // a script is planned twice
-	r.leaveRefused(p)
+	r.report.LeftOut = append(r.report.LeftOut, p.refused...)
 	if r.NoPrivileges {
 		p.leavePrivileges(toc)
 	}
@@ -114,6 +114,9 @@ func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error 
 		return err
 	}
 	if err := r.leaveUnaccent(toc, p); err != nil {
+		return err
+	}
+	if err := r.leaveAbsent(ctx, s, p); err != nil {
 		return err
 	}
 	who, err := findReserved(ctx, s, toc, r.target.owner)

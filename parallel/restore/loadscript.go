@@ -76,7 +76,9 @@ func (r *run) planAgain(ctx context.Context, p *plan) error {
 		return err
 	}
 	defer s.Close()
+	refused := p.refused
 	*p = makePlan(r.source.toc)
+	p.refused = refused
 	r.publicACL = p.publicACL && !r.NoPrivileges
 	if err := r.planRounds(ctx, s, p); err != nil {
 		return err

@@ -158,6 +158,7 @@ func (r *run) shape() []string {
 		name string
 	}{
 		{r.NoPrivileges, "--no-privileges"}, {r.NoTablespaces, "--no-tablespaces"}, {r.MissingRoles == CreateMissing, "--missing-roles=create"},
+		{r.SkipExtensions, "--missing-extensions=skip"},
 		{!r.Copy, "--move"}, {r.Subscription, "--reset-subscription"}, {r.Neutralize, "--neutralize"}, {r.Filestore == "", "--no-filestore"},
 		{r.Unaccent, "unaccent in odoo.conf"},
 	} {

@@ -47,14 +47,17 @@ type Options struct {
 	NoPrivileges  bool   // leave GRANTs and default privileges out
 	NoTablespaces bool   // everything goes to the default tablespace
 	MissingRoles  MissingRoles
-	Copy          bool // a copy gets an identity of its own, as Odoo's restore does it
-	Subscription  bool // forget the subscription as well
-	Neutralize    bool
-	Addons        []string // folders with modules, for their own neutralize.sql
-	Unaccent      bool     // odoo.conf says unaccent
-	HTTPPort      int      // for web.base.url of a copy
-	Analyze       bool
-	Ordered       bool // keep the order of rows; archives keep it anyway
+	// SkipExtensions leaves out what the server does not have and nothing in the
+	// dump depends on.
+	SkipExtensions bool
+	Copy           bool // a copy gets an identity of its own, as Odoo's restore does it
+	Subscription   bool // forget the subscription as well
+	Neutralize     bool
+	Addons         []string // folders with modules, for their own neutralize.sql
+	Unaccent       bool     // odoo.conf says unaccent
+	HTTPPort       int      // for web.base.url of a copy
+	Analyze        bool
+	Ordered        bool // keep the order of rows; archives keep it anyway
 
 	Progress *parallel.Progress // may be nil
 	Warn     func(string)       // called with each warning as it arises; may be nil
