@@ -147,7 +147,7 @@ func skipOrFail(c *cli.Context, flag string) (skip bool, err error) {
 }
 
 func runRestore(ctx context.Context, o restore.Options, ui *ui) error {
-	limitMemory(o.Jobs)
+	defer limitMemory(ctx, o.Jobs)()
 	o.Progress = &parallel.Progress{}
 	o.Warn = ui.warn
 	stop := ui.show(o.Progress)
