@@ -255,7 +255,10 @@ func TestRun_Layouts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dir, archive := range map[string]string{fast: testdata + "/pg15/cellar", click: testdata + "/pg15/cellar.dump"} {
-		for name, text := range map[string]string{dumpfmt.ManifestFile: "{}", "globals.sql": "CREATE ROLE x;\n"} {
+		if err := os.Mkdir(filepath.Join(dir, dumpfmt.ExtraDir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{dumpfmt.ManifestFile: "{}", "globals.sql": "CREATE ROLE x;\n", "extra/x": ""} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -263,11 +266,11 @@ func TestRun_Layouts(t *testing.T) {
 		target := filepath.Join(t.TempDir(), "x.sql")
 		r := convert(t, Options{Source: dir, Target: target, RestrictKey: key})
 		wantSame(t, r.SourceLayout, readFile(t, target), script(t, archive, render.Options{}))
-		if !slices.Equal(r.LeftOut, []string{"globals.sql", dumpfmt.ManifestFile}) {
+		if !slices.Equal(r.LeftOut, []string{dumpfmt.ExtraDir, "globals.sql", dumpfmt.ManifestFile}) {
 			t.Errorf("left out of a script: %q", r.LeftOut)
 		}
 		r = convert(t, Options{Source: dir, Target: filepath.Join(t.TempDir(), "x.zip")})
-		if !slices.Equal(r.LeftOut, []string{"globals.sql"}) {
+		if !slices.Equal(r.LeftOut, []string{"globals.sql", "extra/x"}) {
 			t.Errorf("left out of a zip: %q", r.LeftOut)
 		}
 	}

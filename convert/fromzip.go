@@ -94,8 +94,8 @@ func (u *unzipping) findPlaces() (err error) {
 
 // run makes the archive while the other members are extracted.
 func (u *unzipping) run(ctx context.Context, dir string) error {
-	list, extractions, regular := placeMembers(u.zip, u.zip.Find(odoozip.PlacesName) != nil)
-	zipRecord, err := u.c.keepZip(ctx, dir, u.dump, list, regular)
+	p := placeMembers(u.zip)
+	zipRecord, err := u.c.keepZip(ctx, dir, u.dump, p)
 	if err != nil {
 		return err
 	}
@@ -106,18 +106,18 @@ func (u *unzipping) run(ctx context.Context, dir string) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if u.places != nil {
-			if regular {
+			if p.regular {
 				zipRecord = nil
 			}
 			return u.cut(gctx, dir, zipRecord)
 		}
 		return u.rebuild(gctx, dir, zipRecord)
 	})
-	g.Go(func() error { return u.extract(gctx, dir, extractions) })
+	g.Go(func() error { return u.extract(gctx, dir, p) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	u.countFiles(extractions)
+	u.countFiles()
 	if u.record == nil {
 		return nil
 	}
@@ -132,17 +132,17 @@ func (u *unzipping) run(ctx context.Context, dir string) error {
 }
 
 // extract writes members into files of the folder.
-func (u *unzipping) extract(ctx context.Context, dir string, list []odoozip.Extraction) error {
-	return odoozip.Extract(ctx, u.zip, dir, list, odoozip.ExtractOptions{
-		Jobs: u.c.Jobs, Done: func(m *odoozip.Member) { u.c.Meter.Add(m.Size) },
+func (u *unzipping) extract(ctx context.Context, dir string, p *placing) error {
+	return odoozip.Extract(ctx, u.zip, dir, odoozip.ExtractOptions{
+		Jobs: u.c.Jobs, Path: p.path, Done: func(m *odoozip.Member) { u.c.Meter.Add(m.Size) },
 	})
 }
 
-func (u *unzipping) countFiles(extractions []odoozip.Extraction) {
-	for _, x := range extractions {
-		if x.Member.Kind == odoozip.KindFilestore && !x.Member.Hidden {
+func (u *unzipping) countFiles() {
+	for i := range u.zip.Members {
+		if m := &u.zip.Members[i]; m.Kind == odoozip.KindFilestore && !m.Hidden {
 			u.c.report.Files++
-			u.c.report.FileBytes += x.Member.Length
+			u.c.report.FileBytes += m.Length
 		}
 	}
 }
@@ -252,14 +252,17 @@ func (u *unzipping) cut(ctx context.Context, dir string, zip *dumpfmt.ZipRecord)
 // files had to be compressed anew, their digests are new as well; the list of
 // members is that of this zip.
 func (u *unzipping) restoreRecord(ctx context.Context, dir string, a *pgarchive.Archive, digests []dumpfmt.FileDigest, zip *dumpfmt.ZipRecord) error {
-	var list []odoozip.Extraction
-	for i := range u.zip.Members {
-		m := &u.zip.Members[i]
-		if rel, ok := strings.CutPrefix(m.Rel(), odoozip.OdxDir+dumpfmt.KeptDir+"/"); ok && m.Kind == odoozip.KindOdx && rel != dumpfmt.KeptMembers {
-			list = append(list, odoozip.Extraction{Member: m, Path: dumpfmt.KeptDir + "/" + rel})
+	kept := func(m *odoozip.Member) string {
+		if m.Kind != odoozip.KindOdx {
+			return ""
 		}
+		rel, ok := strings.CutPrefix(m.Rel(), odoozip.OdxDir+dumpfmt.KeptDir+"/")
+		if !ok || rel == dumpfmt.KeptMembers {
+			return ""
+		}
+		return dumpfmt.KeptDir + "/" + rel
 	}
-	if err := odoozip.Extract(ctx, u.zip, dir, list, odoozip.ExtractOptions{}); err != nil {
+	if err := odoozip.Extract(ctx, u.zip, dir, odoozip.ExtractOptions{Path: kept}); err != nil {
 		return err
 	}
 	m := u.zip.Find(odoozip.RecordName)

@@ -25,42 +25,77 @@ type keptMember struct {
 	file string // with slashes
 }
 
-// placeMembers decides which file of the backup each member becomes. Regular
-// tells that a zip of the same members in the same order would be made without
-// a list of them.
-func placeMembers(z *odoozip.Reader, withOdx bool) (list []keptMember, extractions []odoozip.Extraction, regular bool) {
-	regular = z.Top == ""
+// placing says which file of the backup each member becomes. Those of the
+// filestore are not listed: there may be millions.
+type placing struct {
+	zip     *odoozip.Reader
+	withOdx bool                       // odx's own members are made anew, or put in place by themselves
+	extra   map[*odoozip.Member]string // files of those that belong to neither dump nor filestore
+	members int                        // in the list
+	regular bool                       // a zip of the same members in the same order would be made without a list of them
+}
+
+func placeMembers(z *odoozip.Reader) *placing {
+	p := &placing{zip: z, withOdx: z.Find(odoozip.PlacesName) != nil, extra: map[*odoozip.Member]string{}, regular: z.Top == ""}
 	taken := map[string]bool{}
 	last := ""
 	for i := range z.Members {
 		m := &z.Members[i]
-		name := m.Rel()
-		k := keptMember{name: m.Name()}
+		if p.isOdx(m) {
+			continue
+		}
+		p.members++
 		switch {
-		case m.Kind == odoozip.KindOdx && withOdx:
-			continue // made anew, or put in place by itself
 		case m.Kind == odoozip.KindDump && !m.Hidden:
 		case m.Kind == odoozip.KindDirectory:
-			regular = false
-			if strings.HasPrefix(name, odoozip.FilestoreDir) {
-				extractions = append(extractions, odoozip.Extraction{Member: m, Path: name})
-			}
+			p.regular = false
 		case m.Hidden, m.Kind == odoozip.KindOther, m.Kind == odoozip.KindOdx:
-			regular = false
-			k.file = extraFile(strings.TrimPrefix(m.Name(), "./"), i, taken)
-		default:
-			k.file = name // manifest.json, filestore/...
+			p.regular = false
+			p.extra[m] = extraFile(strings.TrimPrefix(m.Name(), "./"), i, taken)
 		}
-		if k.file != "" {
-			extractions = append(extractions, odoozip.Extraction{Member: m, Path: k.file})
+		if p.regular {
+			name := m.Rel()
+			p.regular = last == "" || odoozip.Compare(last, name) < 0
+			last = name
 		}
-		if regular && last != "" && odoozip.Compare(last, name) >= 0 {
-			regular = false
-		}
-		last = name
-		list = append(list, k)
 	}
-	return list, extractions, regular
+	return p
+}
+
+func (p *placing) isOdx(m *odoozip.Member) bool { return m.Kind == odoozip.KindOdx && p.withOdx }
+
+// path gives the file or folder that a member becomes; "" if it becomes none.
+func (p *placing) path(m *odoozip.Member) string {
+	if file := p.extra[m]; file != "" {
+		return file
+	}
+	if p.isOdx(m) || m.Kind == odoozip.KindDump {
+		return ""
+	}
+	name := m.Rel() // manifest.json, filestore/...
+	if m.Kind == odoozip.KindDirectory && !strings.HasPrefix(name, odoozip.FilestoreDir) {
+		return ""
+	}
+	return name
+}
+
+// list gives the members in their order.
+func (p *placing) list() iter.Seq[keptMember] {
+	return func(yield func(keptMember) bool) {
+		for i := range p.zip.Members {
+			m := &p.zip.Members[i]
+			if p.isOdx(m) {
+				continue
+			}
+			k := keptMember{name: m.Name()}
+			if m.Kind != odoozip.KindDirectory {
+				k.file = p.path(m)
+			}
+			if !yield(k) {
+				return
+			}
+		}
+	}
 }
 
 // extraFile gives a member that belongs to neither dump nor filestore a file
@@ -75,10 +110,10 @@ func extraFile(name string, index int, taken map[string]bool) string {
 }
 
 // writeMembers keeps the list.
-func writeMembers(path string, list []keptMember) error {
+func writeMembers(path string, list iter.Seq[keptMember]) error {
 	return writeGzip(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
-		for _, k := range list {
+		for k := range list {
 			if err := e.Encode(k.line()); err != nil {
 				return err
 			}

@@ -515,6 +515,13 @@ func TestZip_MemberAdded(t *testing.T) {
 		if got, want := tree(t, at("4")), tree(t, at("2")); !maps.Equal(got, want) {
 			t.Errorf("%s: the folder of the second zip is not that of the first", name)
 		}
+		if err := os.WriteFile(filepath.Join(at("4"), dumpfmt.ExtraDir, "later"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := convert(t, Options{Source: at("4"), Target: at("5.zip"), Sidecar: true})
+		if want := []string{dumpfmt.ExtraDir + "/later"}; !slices.Equal(r.LeftOut, want) {
+			t.Errorf("%s: left out %q, want %q", name, r.LeftOut, want)
+		}
 	}
 }
 

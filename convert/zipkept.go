@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"odx/dumpfmt"
 	"odx/dumpfmt/odoozip"
@@ -20,6 +21,7 @@ import (
 // the filestore that are new since.
 func (w *zipWriter) keptMembers() error {
 	there := &nameSet{seed: maphash.MakeSeed()}
+	w.extra = map[string]bool{}
 	for k, err := range keptMembers(w.src.backup) {
 		if err != nil {
 			return err
@@ -91,7 +93,31 @@ func (w *zipWriter) keptMember(k keptMember, there *nameSet) error {
 	if err != nil {
 		return err
 	}
+	if strings.HasPrefix(k.file, dumpfmt.ExtraDir+"/") {
+		w.extra[k.file] = true
+	}
 	return w.addFile(root, path, k.name, info)
+}
+
+// nameUnlisted names files of the backup that no list of members has: they lie
+// where those of a zip do, and are none.
+func (w *zipWriter) nameUnlisted() error {
+	if w.c.Rows != nil {
+		return nil
+	}
+	return filepath.WalkDir(filepath.Join(w.c.Source, dumpfmt.ExtraDir), func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			return nil
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		path, err = filepath.Rel(w.c.Source, path)
+		if path = filepath.ToSlash(path); err == nil && !w.extra[path] {
+			w.c.report.LeftOut = append(w.c.report.LeftOut, path)
+		}
+		return err
+	})
 }
 
 // addKept adds what was kept of a zip to odx's own members, so that the backup
@@ -144,16 +170,16 @@ func (s *nameSet) has(name string) bool {
 }
 
 // keepZip keeps of a zip what the backup's other files do not say.
-func (c *conversion) keepZip(ctx context.Context, dir string, dump *odoozip.Member, list []keptMember, regular bool) (*dumpfmt.ZipRecord, error) {
-	record := &dumpfmt.ZipRecord{Name: filepath.Base(c.Source), Members: len(list), Dump: dump.Name()}
-	if regular {
+func (c *conversion) keepZip(ctx context.Context, dir string, dump *odoozip.Member, p *placing) (*dumpfmt.ZipRecord, error) {
+	record := &dumpfmt.ZipRecord{Name: filepath.Base(c.Source), Members: p.members, Dump: dump.Name()}
+	if p.regular {
 		return record, nil
 	}
 	path := filepath.Join(dir, dumpfmt.KeptDir, dumpfmt.KeptMembers)
 	if err := errors.Join(ctx.Err(), os.MkdirAll(filepath.Dir(path), 0o700)); err != nil {
 		return nil, err
 	}
-	if err := writeMembers(path, list); err != nil {
+	if err := writeMembers(path, p.list()); err != nil {
 		return nil, fmt.Errorf("keep the list of members: %w", err)
 	}
 	return record, nil

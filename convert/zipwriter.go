@@ -37,6 +37,8 @@ type zipWriter struct {
 	backup   *os.Root // with what was kept of a zip; nil for none
 	count    int64    // members below filestore/
 
+	extra map[string]bool // files that became members again, of those that belong to neither dump nor filestore
+
 	dumpAdded, manifestAdded bool // in the order of the members that were kept
 }
 
@@ -54,7 +56,7 @@ func (w *zipWriter) write(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer w.z.Abort()
-	if err := w.members(); err != nil {
+	if err := errors.Join(w.members(), w.nameUnlisted()); err != nil {
 		w.cancel(err)
 		if side := w.sides.Wait(); !errors.Is(side, err) {
 			err = errors.Join(err, side)

@@ -15,15 +15,13 @@ import (
 	"odx/dumpfmt"
 )
 
-// Extraction is a member and the file that it becomes.
-type Extraction struct {
-	Member *Member
-	Path   string // relative to the folder that it is extracted to, with slashes
-}
-
 // ExtractOptions say how members are extracted.
 type ExtractOptions struct {
 	Jobs int // files written at once, at least 1
+	// Path gives the file that a member becomes, or the folder, relative to that
+	// which it is extracted to, with slashes; "" leaves it out. It is called from
+	// several goroutines, since a list of the paths would take much memory.
+	Path func(*Member) string
 	// Give, if not nil, is called with each new file or folder, which has mode
 	// 0600 or 0700, to give it another owner or mode.
 	Give func(f *os.File, isDir bool) error
@@ -38,7 +36,7 @@ const extractBuffer = 256 << 10
 // Extract writes members into files of a new folder, on several cores. Nothing
 // in the folder is followed or replaced, and nothing is written outside of it.
 // Files get the times that their members have. Damage is a *dumpfmt.FormatError.
-func Extract(ctx context.Context, z *Reader, dir string, list []Extraction, o ExtractOptions) error {
+func Extract(ctx context.Context, z *Reader, dir string, o ExtractOptions) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -48,17 +46,22 @@ func Extract(ctx context.Context, z *Reader, dir string, list []Extraction, o Ex
 	defer cancel(nil)
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(max(o.Jobs, 1), len(list)) {
+	for range min(max(o.Jobs, 1), len(z.Members)) {
 		workers.Go(func() {
 			e := extractor{ctx: ctx, zip: z, root: root, buf: make([]byte, extractBuffer), opts: &o}
 			defer e.leave()
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
-				if i >= len(list) {
+				if i >= len(z.Members) {
 					return
 				}
-				if err := e.extract(list[i]); err != nil {
-					cancel(fmt.Errorf("extract %s: %w", list[i].Member.Name(), err))
+				m := &z.Members[i]
+				path := o.Path(m)
+				if path == "" {
+					continue
+				}
+				if err := e.extract(m, path); err != nil {
+					cancel(fmt.Errorf("extract %s: %w", m.Name(), err))
 				}
 			}
 		})
@@ -82,19 +85,19 @@ type extractor struct {
 	dirFor string
 }
 
-func (e *extractor) extract(x Extraction) error {
-	name := filepath.FromSlash(strings.TrimSuffix(x.Path, "/"))
-	if x.Member.Kind == KindDirectory {
+func (e *extractor) extract(m *Member, path string) error {
+	name := filepath.FromSlash(strings.TrimSuffix(path, "/"))
+	if m.Kind == KindDirectory {
 		return e.mkdirAll(name)
 	}
 	if err := e.enter(filepath.Dir(name)); err != nil {
 		return err
 	}
-	if err := e.file(x.Member, filepath.Base(name)); err != nil {
+	if err := e.file(m, filepath.Base(name)); err != nil {
 		return err
 	}
 	if e.opts.Done != nil {
-		e.opts.Done(x.Member)
+		e.opts.Done(m)
 	}
 	return nil
 }

@@ -15,24 +15,21 @@ import (
 	"odx/dumpfmt"
 )
 
-// filestoreOf lists what is to be extracted of a filestore.
-func filestoreOf(z *Reader) (list []Extraction) {
-	for i := range z.Members {
-		if m := &z.Members[i]; m.Kind == KindFilestore {
-			list = append(list, Extraction{m, strings.TrimPrefix(m.Name(), FilestoreDir)})
-		}
+// inFilestore is the path of what is to be extracted of a filestore.
+func inFilestore(m *Member) string {
+	if m.Kind != KindFilestore {
+		return ""
 	}
-	return list
+	return strings.TrimPrefix(m.Name(), FilestoreDir)
 }
 
 func TestExtract(t *testing.T) {
 	files := standard()
 	z := newReader(t, write(t, files, Options{}, true))
-	list := filestoreOf(z)
 	for _, jobs := range []int{0, 1, 8} {
 		dir := t.TempDir()
 		var given, done atomic.Int64
-		err := Extract(t.Context(), z, dir, list, ExtractOptions{Jobs: jobs,
+		err := Extract(t.Context(), z, dir, ExtractOptions{Jobs: jobs, Path: inFilestore,
 			Give: func(f *os.File, isDir bool) error {
 				given.Add(1)
 				if isDir {
@@ -72,8 +69,8 @@ func TestExtract(t *testing.T) {
 func TestExtract_Failures(t *testing.T) {
 	data := write(t, standard(), Options{}, true)
 	z := newReader(t, data)
-	list := filestoreOf(z)
-	if err := Extract(t.Context(), z, t.TempDir(), append(list, list[0]), ExtractOptions{}); !errors.Is(err, dumpfmt.ErrFormat) {
+	same := func(*Member) string { return "one" }
+	if err := Extract(t.Context(), z, t.TempDir(), ExtractOptions{Path: same}); !errors.Is(err, dumpfmt.ErrFormat) {
 		t.Errorf("two members for one file: %v", err)
 	}
 	outside := t.TempDir()
@@ -82,7 +79,7 @@ func TestExtract_Failures(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"../x", "out/x", "/x"} {
-		if err := Extract(t.Context(), z, dir, []Extraction{{list[0].Member, path}}, ExtractOptions{}); err == nil {
+		if err := Extract(t.Context(), z, dir, ExtractOptions{Path: func(*Member) string { return path }}); err == nil {
 			t.Errorf("%s: no error", path)
 		}
 	}
@@ -91,12 +88,12 @@ func TestExtract_Failures(t *testing.T) {
 	}
 	why := errors.New("no")
 	give := func(*os.File, bool) error { return why }
-	if err := Extract(t.Context(), z, t.TempDir(), list, ExtractOptions{Give: give}); !errors.Is(err, why) {
+	if err := Extract(t.Context(), z, t.TempDir(), ExtractOptions{Path: inFilestore, Give: give}); !errors.Is(err, why) {
 		t.Errorf("error of giving: %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
-	if err := Extract(ctx, z, t.TempDir(), list, ExtractOptions{}); !errors.Is(err, why) {
+	if err := Extract(ctx, z, t.TempDir(), ExtractOptions{Path: inFilestore}); !errors.Is(err, why) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -119,9 +119,7 @@ func (r *run) backupFilesNeed(parent string) doctor.Need {
 	switch {
 	case r.HardLink && r.source.filestore != "":
 	case r.source.script != nil && r.source.script.zip != nil:
-		for _, x := range r.source.script.filestore() {
-			need.Files, need.Least = need.Files+1, need.Least+x.Member.Length
-		}
+		need.Files, need.Least = r.source.script.filestoreSize()
 	case r.source.record != nil && r.source.record.Filestore != nil:
 		need.Files, need.Likely = r.source.record.Filestore.Files, r.source.record.Filestore.Bytes
 	case r.source.filestore != "":

@@ -88,11 +88,8 @@ func (r *run) copyFiles(ctx context.Context, from string, merge bool, counters *
 
 // extractFilestore writes the filestore of a zip beside its final place.
 func (r *run) extractFilestore(ctx context.Context, counters *filestore.Counters) error {
-	list, total := r.source.script.filestore(), int64(0)
-	for _, x := range list {
-		total += x.Member.Length
-	}
 	if r.source.older == "" {
+		_, total := r.source.script.filestoreSize()
 		r.Progress.Files.SetTotal(total)
 	}
 	if r.HardLink {
@@ -105,8 +102,8 @@ func (r *run) extractFilestore(ctx context.Context, counters *filestore.Counters
 	if err := errors.Join(r.give.Give(dir, true), dir.Close()); err != nil {
 		return fmt.Errorf("give the filestore to its owner: %w", err)
 	}
-	err = odoozip.Extract(ctx, r.source.script.zip, r.files.Path(), list, odoozip.ExtractOptions{
-		Jobs: r.Jobs, Give: r.give.Give,
+	err = odoozip.Extract(ctx, r.source.script.zip, r.files.Path(), odoozip.ExtractOptions{
+		Jobs: r.Jobs, Path: inFilestore, Give: r.give.Give,
 		Done: func(m *odoozip.Member) { counters.Files.Add(1); counters.Bytes.Add(m.Length) },
 	})
 	if err != nil {

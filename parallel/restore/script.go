@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -231,18 +232,30 @@ func (c *script) close() {
 }
 
 // hasFilestore tells whether the zip has files of a filestore.
-func (c *script) hasFilestore() bool { return c.zip != nil && len(c.filestore()) > 0 }
+func (c *script) hasFilestore() bool {
+	return c.zip != nil && slices.ContainsFunc(c.zip.Members, func(m odoozip.Member) bool { return inFilestore(&m) != "" })
+}
 
-// filestore lists the members of the filestore, with their paths in it.
-func (c *script) filestore() (list []odoozip.Extraction) {
+// filestoreSize adds up the files of the zip's filestore, and their bytes.
+func (c *script) filestoreSize() (files, bytes int64) {
 	for i := range c.zip.Members {
-		m := &c.zip.Members[i]
-		path, isIn := strings.CutPrefix(m.Rel(), odoozip.FilestoreDir)
-		if isIn && path != "" && !m.Hidden && (m.Kind == odoozip.KindFilestore || m.Kind == odoozip.KindDirectory) {
-			list = append(list, odoozip.Extraction{Member: m, Path: path})
+		if m := &c.zip.Members[i]; inFilestore(m) != "" {
+			files, bytes = files+1, bytes+m.Length
 		}
 	}
-	return list
+	return files, bytes
+}
+
+// inFilestore gives the path of a member in the filestore; "" if it is not of it.
+func inFilestore(m *odoozip.Member) string {
+	if m.Hidden || m.Kind != odoozip.KindFilestore && m.Kind != odoozip.KindDirectory {
+		return ""
+	}
+	path, isIn := strings.CutPrefix(m.Rel(), odoozip.FilestoreDir)
+	if !isIn {
+		return ""
+	}
+	return path
 }
 
 // countedText is a text that is counted, and what is to be closed.
