@@ -275,7 +275,7 @@ var storeDamage = map[string]struct {
 }{
 	"a file is missing":        {"filestore/" + abcFile, "-", missingFile, abcFile + " row 2"},
 	"another content":          {"filestore/" + abcFile, "abd", badContent, "cb4cc28df0fdbe0ecf9d9662e294b118092a5735"},
-	"another size":             {"filestore/" + abcFile, "abcd", badSize, "4 bytes instead of 3"},
+	"another size":             {"filestore/" + abcFile, "abcd", badContent, "4 bytes with the SHA-1"},
 	"another name":             {"filestore/ab/abcdef", "x", oddName, "ab/abcdef"},
 	"another folder":           {"filestore/aa/" + abcFile[3:], "abc", oddName, "aa/a9"},
 	"another module":           {"manifest.json", `{"modules": {"base": "17.0.1.3", "sale": "1"}}`, oddManifest, "module sale is not installed"},
@@ -311,6 +311,24 @@ func TestVerify_Beside(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "x.zip")
 		makeZip(t, path, members)
 		wantFinding(t, "zip, "+name, verify(t, path), d.want, d.says)
+	}
+}
+
+// TestVerify_FileSize has a row with another size than its file: a name that is the
+// content's SHA-1 says more than that.
+func TestVerify_FileSize(t *testing.T) {
+	for name, d := range map[string]struct {
+		file string // that the row names
+		want finding
+	}{"by its content": {abcFile, oddSize}, "by another name": {"ab/photo", badSize}} {
+		dir := copyFolder(t, goodBackups(t)["foreign"])
+		put(t, filepath.Join(dir, "filestore/ab/photo"), []byte("abc"))
+		editText(t, dataFileOf(t, dir, "ir_attachment"), replaced(t, abcFile+"\t3\t", d.file+"\t5\t"))
+		v := verify(t, dir)
+		wantFinding(t, name, v, d.want, "3 bytes instead of 5")
+		if v.Verdict != d.want.severity {
+			t.Errorf("%s: verdict %s", name, describe(v))
+		}
 	}
 }
 

@@ -72,6 +72,7 @@ var (
 	unusedFile  = finding{"unused file", Odd, "a restore does not use it"}
 	oddManifest = finding{"other manifest", Odd, "Odoo does not look at it; the file may be that of another backup, or was changed"}
 	oddChecksum = finding{"other checksum", Odd, "the attachment's checksum is not that of its file; Odoo takes the file"}
+	oddSize     = finding{"other file size", Odd, "the file's content is what its name says, its size is not what the database says; Odoo takes the file"}
 	oddStore    = finding{"linked filestore", Odd, "a restore takes the files from there; a copy of the backup may have the link alone"}
 	oddName     = finding{"other name", Odd, "the file has no name that Odoo gives, so its content cannot be checked; it is restored as it is"}
 	oddKind     = finding{"no regular file", Odd, "a restore leaves it out"}

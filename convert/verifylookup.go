@@ -144,6 +144,8 @@ func (l *lookups) check(a *attachment) {
 		found.add(unreadable, where, at, err.Error())
 	case got < 0:
 		found.addLazy(missingFile, where, at, func() string { return "missing, and a row of ir_attachment names it" })
+	case a.size >= 0 && a.size != got && dumpfmt.IsHashPath(rel): // if it is not what the name says, that is found by itself
+		found.addLazy(oddSize, where, at, func() string { return sizes(got, a.size) + " by the row of ir_attachment" })
 	case a.size >= 0 && a.size != got:
 		found.addLazy(badSize, where, at, func() string { return sizes(got, a.size) + " by the row of ir_attachment" })
 	case a.checksum != "" && dumpfmt.IsSHA1Name(base(rel)) && a.checksum != base(rel):

@@ -14,10 +14,6 @@ import (
 // the database and work in it, and one more for a while.
 const ownSessions = 3
 
-// scratchPerEntry is about what lists and tables of contents for pg_restore take
-// for each entry, in bytes.
-const scratchPerEntry = 1 << 10
-
 // Check finds out what would stop the restore or make it slow, and makes
 // nothing. The backup's content is not read, but for tables of contents. The
 // error says that it could not look.
@@ -58,7 +54,7 @@ func (r *run) examine(ctx context.Context, admin *server.Session) (list []doctor
 			return doctor.ServerTemporary(ctx, admin, r.Server.Local(), size)
 		},
 		func() ([]doctor.Finding, error) {
-			return doctor.Scratch(os.TempDir(), int64(len(r.source.toc.Entries))*scratchPerEntry)
+			return doctor.Scratch(os.TempDir(), r.scratchNeed())
 		},
 		func() ([]doctor.Finding, error) { return r.examineDisks(ctx, admin, size) },
 	} {
@@ -69,6 +65,22 @@ func (r *run) examine(ctx context.Context, admin *server.Session) (list []doctor
 		list = append(list, found...)
 	}
 	return list, nil
+}
+
+// scratchNeed is about what lists of entries and tables of contents for pg_restore
+// take, in bytes: of an archive it is given the archive's own, as a rule, and of a
+// script one before the data and one after them.
+func (r *run) scratchNeed() int64 {
+	const inList, fixed = 16, 256 // bytes of an entry
+	need := int64(len(r.source.toc.Entries)) * inList
+	if r.source.script == nil {
+		return need
+	}
+	for i := range r.source.toc.Entries {
+		e := &r.source.toc.Entries[i]
+		need += 2 * int64(fixed+len(e.Defn.String)+len(e.CopyStmt.String))
+	}
+	return need
 }
 
 // extensionNames gives those that the restore does not go on without.
