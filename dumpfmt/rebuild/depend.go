@@ -15,6 +15,7 @@ type depending struct {
 	indexes   map[key]*item   // and constraints with one, by name
 	unique    map[key][]*item // unique indexes and such constraints, by table
 	attached  map[key][]*item // INDEX ATTACH, by the index attached to
+	keys      map[key]*item   // the first foreign key to a table
 	named     map[object]*item
 	postponed map[key][]*item // what stands in post-data although it need not
 	parents   map[key][]key   // tables that a table is a partition of or inherits from
@@ -28,12 +29,12 @@ type depending struct {
 }
 
 // maxDepending and maxOwn bound the memory and work on the dependencies of a
-// script, in all and beyond that for each item. Every foreign key to a table of
-// many partitions depends on the indexes of all: a script can be made that has a
-// million of both.
+// script, in all and beyond that for each item. Of these, maxForKeys are for
+// foreign keys: each to a table of many partitions depends on the indexes of all.
 const (
 	maxDepending = 1 << 22
 	maxOwn       = 8
+	maxForKeys   = maxDepending / 2
 )
 
 // part names a trigger or rule of a table.
@@ -50,6 +51,7 @@ func (b *builder) depend(items []*item) error {
 		indexes:   make(map[key]*item),
 		unique:    make(map[key][]*item),
 		attached:  make(map[key][]*item),
+		keys:      make(map[key]*item),
 		named:     make(map[object]*item),
 		postponed: make(map[key][]*item),
 		parents:   make(map[key][]key),
@@ -194,10 +196,18 @@ func (d *depending) findIndexAttach(it *item) {
 }
 
 // findForeignKey makes a foreign key wait for both tables and for the unique
-// indexes of the referenced one, with those of its partitions.
+// indexes of the referenced one, with those of its partitions. Beyond maxForKeys it
+// waits for the first one to that table instead, which has waited for them.
 func (d *depending) findForeignKey(it *item) {
 	s := &it.subject
 	d.add(it, d.relations[s.on], d.relations[s.to])
+	switch first := d.keys[s.to]; {
+	case first == nil:
+		d.keys[s.to] = it
+	case d.left < maxDepending-maxForKeys:
+		d.add(it, first)
+		return
+	}
 	for _, index := range d.unique[s.to] {
 		if d.add(it, index); d.left < 0 {
 			return
