@@ -15,9 +15,9 @@ import (
 
 // findLoaded tells which tables of a round have their rows. The journal says so
 // of all but the last ones; a COPY is one transaction, so of those a table with
-// rows has all of its rows. Unlogged tables have lost theirs in a crash. Where that does not hold
-// (INSERT statements, rows that go through the root of a partitioned table) the
-// tables are emptied, to be loaded anew.
+// rows has all of its rows. Unlogged tables have lost theirs in a crash. Where
+// that does not hold (INSERT statements, rows that go through the root of a
+// partitioned table) the tables are emptied, to be loaded anew.
 func (r *run) findLoaded(ctx context.Context, i int, entries []pgarchive.DumpID, noted map[pgarchive.DumpID]bool, unlogged map[tableKey]bool) (map[pgarchive.DumpID]bool, error) {
 	j, byID := r.keeping.journal, r.source.toc.ByID()
 	roots := map[string]bool{} // not whole
