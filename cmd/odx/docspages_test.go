@@ -79,6 +79,29 @@ func testDocsMigrating(t *testing.T, w *world) {
 	}
 }
 
+// TestDocs_WithoutOdx restores the folder and the zip as the page says, and then
+// makes a copy of the latter.
+func TestDocs_WithoutOdx(t *testing.T) { onServers(t, testDocsWithoutOdx) }
+
+func testDocsWithoutOdx(t *testing.T, w *world) {
+	s := newScene(t, w)
+	sh := blocks(t, "without-odx.md", map[string]int{"sh": 4})["sh"]
+	for _, name := range []string{"prod", "prod.zip"} {
+		s.odx(t, "dump", "prod", s.at("backup/"+name), "-c", s.at("odoo.conf")).want(t, exitOK)
+	}
+	s.run(sh[0])
+	s.run(sh[1])
+	s.wantLike("restored", "new", false)
+	s.exec(t, "postgres", "DROP DATABASE restored WITH (FORCE)")
+	if err := os.RemoveAll(s.at("new/filestore")); err != nil {
+		t.Fatal(err)
+	}
+	s.run(sh[2])
+	s.wantLike("restored", "new", false)
+	s.run(sh[3])
+	s.wantLike("restored", "new", true)
+}
+
 // TestDocs_Upgrades has a stand-in for the platform. The command lines of Odoo's
 // client are those that odx prints.
 func TestDocs_Upgrades(t *testing.T) { onServers(t, testDocsUpgrades) }
