@@ -71,19 +71,23 @@ func explain(ctx context.Context, err error) (text, hint string) {
 	if ctx.Err() == nil {
 		return err.Error(), hintFor(err)
 	}
-	if kept := (*restore.KeptError)(nil); errors.As(err, &kept) {
-		return "interrupted; " + kept.Error(), ""
+	for _, find := range []func(error) error{find[*restore.KeptError], find[*restore.UnsureError], find[*restore.LeftoverError], find[*restore.DisplacedError]} {
+		if left := find(err); left != nil {
+			return "interrupted; " + left.Error(), ""
+		}
 	}
-	if left := (*restore.LeftoverError)(nil); errors.As(err, &left) {
-		return "interrupted; " + left.Error(), ""
-	}
-	if displaced := (*restore.DisplacedError)(nil); errors.As(err, &displaced) {
-		return "interrupted; " + displaced.Error(), ""
-	}
-	if left := (*dumpfmt.AbortError)(nil); errors.As(err, &left) {
+	if left, ok := errors.AsType[*dumpfmt.AbortError](err); ok {
 		return "interrupted; " + left.Error(), "odx clean --yes " + filepath.Dir(left.Path) + " removes it, once nothing is in the way"
 	}
 	return "interrupted; nothing half-made is left", ""
+}
+
+// find gives the first error of a kind in a tree of errors, nil if there is none.
+func find[T error](tree error) error {
+	if err, ok := errors.AsType[T](tree); ok {
+		return err
+	}
+	return nil
 }
 
 // hintFor chooses a hint by the error's kind.

@@ -25,7 +25,8 @@ type target struct {
 	temp  string          // the name while it is under construction
 	final string
 	owner string
-	xid   int64 // of the transaction that gives it its name
+	xid   int64  // of the transaction that gives it its name
+	oid   uint32 // of the database, as that transaction sees it
 }
 
 // tempName draws a name that tells what the database is.

@@ -71,11 +71,11 @@ func parseRecord(comment string) *Record {
 func (t *target) note(ctx context.Context, r *Record) error { return t.noteWith(ctx, r, "") }
 
 // noteWith writes the record down in one transaction with a statement, which may
-// be "".
+// be "". What it tells of is done next and outlives a crash of the server; so must it.
 func (t *target) noteWith(ctx context.Context, r *Record, statement string) error {
 	text, err := r.comment(t.temp)
 	if err == nil {
-		err = t.admin.Exec(ctx, fmt.Sprintf("%s; COMMENT ON DATABASE %s IS %s", statement, quote(t.temp), literal(text)))
+		err = t.admin.Exec(ctx, fmt.Sprintf("SET LOCAL synchronous_commit = on; %s; COMMENT ON DATABASE %s IS %s", statement, quote(t.temp), literal(text)))
 	}
 	if err != nil {
 		return fmt.Errorf("write the record of the restore: %w", err)

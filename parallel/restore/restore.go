@@ -140,6 +140,7 @@ type run struct {
 	mended       map[pgarchive.DumpID]bool // entries with another definition than the archive's
 	mendedTOC    string                    // folder with the archive's changed table of contents; "" if nothing was changed
 	newRoles     []string                  // made for this restore
+	unsure       *UnsureError              // nobody knows whether the database has its name; nil otherwise
 	notImmutable error                     // why unaccent could not be made IMMUTABLE; nil if it was, or is not there
 
 	properties properties
@@ -345,8 +346,11 @@ func (r *run) reopen(ctx context.Context) (err error) {
 	return err
 }
 
-// undo removes what was made, or keeps it.
+// undo removes what was made, or keeps it, also where it may have its name already.
 func (r *run) undo() error {
+	if r.unsure != nil {
+		return nil
+	}
 	kept := r.keep()
 	if r.keeping.journal != nil {
 		r.keeping.journal.session.Close()
