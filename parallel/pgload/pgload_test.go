@@ -161,7 +161,7 @@ func TestErrors(t *testing.T) {
 	full := errors.New("cannot be read")
 	err := feed(t, 2, 6, true, func(f *Feeder) error {
 		w := f.Table(Target{Name: "pieces", Copy: target, Empty: "TRUNCATE pieces"})
-		if _, err := w.Write(bad); err != nil {
+		if _, err := w.Write(copyText(400_000, 50)); err != nil {
 			return err
 		}
 		return full
