@@ -140,7 +140,7 @@ func (u *unzipping) extract(ctx context.Context, dir string, p *placing) error {
 
 func (u *unzipping) countFiles() {
 	for i := range u.zip.Members {
-		if m := &u.zip.Members[i]; m.Kind == odoozip.KindFilestore && !m.Hidden {
+		if m := &u.zip.Members[i]; isStored(m) {
 			u.c.report.Files++
 			u.c.report.FileBytes += m.Length
 		}

@@ -71,8 +71,8 @@ func explain(ctx context.Context, err error) (text, hint string) {
 	if ctx.Err() == nil {
 		return err.Error(), hintFor(err)
 	}
-	for _, find := range []func(error) error{find[*restore.KeptError], find[*restore.UnsureError], find[*restore.LeftoverError], find[*restore.DisplacedError]} {
-		if left := find(err); left != nil {
+	for _, in := range []func(error) error{find[*restore.KeptError], find[*restore.UnsureError], find[*restore.LeftoverError], find[*restore.DisplacedError]} {
+		if left := in(err); left != nil {
 			return "interrupted; " + left.Error(), ""
 		}
 	}

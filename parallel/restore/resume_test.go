@@ -177,8 +177,9 @@ func TestRun_ResumeRows(t *testing.T) {
 	onServers(t, func(t *testing.T, s *site) { testResumeRows(t, s.BinDir()) })
 }
 
-// testResumeRows has a server of its own, which crashes.
-func testResumeRows(t *testing.T, bin string) {
+// crashingSite has a server of its own, which may crash.
+func crashingSite(t *testing.T, bin string) *site {
+	t.Helper()
 	c, err := pgcluster.Start(t.Context(), pgcluster.Options{BinDir: bin})
 	if err != nil {
 		t.Fatal(err)
@@ -187,6 +188,20 @@ func testResumeRows(t *testing.T, bin string) {
 	s := &site{Cluster: c, t: t, data: filepath.Join(t.TempDir(), "filestore")}
 	s.mkdir(s.data)
 	s.admin = s.connect("postgres")
+	return s
+}
+
+// reconnect is for after a crash. The cluster's end closes the session.
+func (s *site) reconnect() {
+	s.t.Helper()
+	var err error
+	if s.admin, err = pgx.Connect(context.Background(), s.DSN("postgres")); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func testResumeRows(t *testing.T, bin string) {
+	s := crashingSite(t, bin)
 	s.backup(append(rows, "DROP TABLE ir_module_module, ir_attachment, ir_config_parameter")...)
 	kinds := map[string][]string{"COPY": nil, "INSERT": {"--inserts"}, "root": {"--load-via-partition-root"}}
 	for name, args := range kinds {
@@ -211,7 +226,7 @@ func testResumeRows(t *testing.T, bin string) {
 				r.hook = func(step string) {
 					if !crashed && at(step) {
 						crashed = true
-						if err := c.Crash(); err != nil {
+						if err := s.Crash(); err != nil {
 							t.Error(err)
 						}
 					}
@@ -221,12 +236,10 @@ func testResumeRows(t *testing.T, bin string) {
 				if !errors.As(err, &left) || !strings.Contains(left.Error(), "--resume") {
 					t.Fatalf("crashed: %t; error: %v", crashed, err)
 				}
-				if err := c.Restart(t.Context()); err != nil {
+				if err := s.Restart(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if s.admin, err = pgx.Connect(context.Background(), s.DSN("postgres")); err != nil { // the cluster's end closes it
-					t.Fatal(err)
-				}
+				s.reconnect()
 				again := newRun()
 				again.Resume = left.Database
 				if _, err := again.do(t.Context()); err != nil {

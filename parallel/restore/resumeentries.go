@@ -32,7 +32,7 @@ func (r *run) remaining(ctx context.Context, i int, now round) (entries []pgarch
 		return nil, false, err
 	}
 	noted := r.noted(i, now.entries)
-	loaded, err := r.findLoaded(ctx, i, now.entries, noted, unlogged)
+	loaded, err := r.findLoaded(ctx, now.entries, noted, unlogged)
 	if err != nil {
 		return nil, false, err
 	}
@@ -55,14 +55,16 @@ func (r *run) remaining(ctx context.Context, i int, now round) (entries []pgarch
 	return entries, true, err
 }
 
-// noted gives the entries of a round that the journal has, and what they depend
-// on: pg_restore begins nothing before that has ended, even if its own line is
-// lost. What comes after the rows waits for those of its table.
+// noted gives the entries of a round that the journal has, or all if the round is
+// done, and what they depend on: pg_restore begins nothing before that has ended,
+// even if its own line is lost. What comes after the rows waits for those of its
+// table.
 func (r *run) noted(i int, entries []pgarchive.DumpID) map[pgarchive.DumpID]bool {
-	byID, rows := r.source.toc.ByID(), map[pgarchive.DumpID][]pgarchive.DumpID{}
+	j, byID, rows := r.keeping.journal, r.source.toc.ByID(), map[pgarchive.DumpID][]pgarchive.DumpID{}
+	isDone := j.has(i, roundDone)
 	var found []pgarchive.DumpID
 	for _, id := range entries {
-		if r.keeping.journal.has(i, id) {
+		if isDone || j.has(i, id) {
 			found = append(found, id)
 		}
 		if e := byID[id]; e.Desc == pgarchive.DescTableData {
@@ -131,8 +133,6 @@ func (r *run) isFinished(i int, e *pgarchive.Entry, noted, loaded map[pgarchive.
 		return loaded[e.ID]
 	case e.Desc == "SEQUENCE SET" && unlogged[tableKey{e.Namespace.String, e.Tag}]:
 		return false
-	case j.has(i, roundDone):
-		return true
 	}
 	return noted[e.ID] || e.Section == pgarchive.SectionPreData && j.has(i, definitionsMade) && !isPreamble(e.Desc)
 }

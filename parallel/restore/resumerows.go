@@ -18,8 +18,8 @@ import (
 // rows has all of its rows. Unlogged tables have lost theirs in a crash. Where
 // that does not hold (INSERT statements, rows that go through the root of a
 // partitioned table) the tables are emptied, to be loaded anew.
-func (r *run) findLoaded(ctx context.Context, i int, entries []pgarchive.DumpID, noted map[pgarchive.DumpID]bool, unlogged map[tableKey]bool) (map[pgarchive.DumpID]bool, error) {
-	j, byID := r.keeping.journal, r.source.toc.ByID()
+func (r *run) findLoaded(ctx context.Context, entries []pgarchive.DumpID, noted map[pgarchive.DumpID]bool, unlogged map[tableKey]bool) (map[pgarchive.DumpID]bool, error) {
+	session, byID := r.keeping.journal.session, r.source.toc.ByID()
 	roots := map[string]bool{} // not whole
 	loaded, extensions := map[pgarchive.DumpID]bool{}, r.dataOfExtensions()
 	var throughRoot []*pgarchive.Entry
@@ -29,7 +29,7 @@ func (r *run) findLoaded(ctx context.Context, i int, entries []pgarchive.DumpID,
 			continue
 		}
 		var err error
-		name, isNoted := pgload.QualifiedName(e.Namespace.String, e.Tag), noted[id] || j.has(i, roundDone)
+		name, isNoted := pgload.QualifiedName(e.Namespace.String, e.Tag), noted[id]
 		isUnlogged := unlogged[tableKey{e.Namespace.String, e.Tag}]
 		switch {
 		case e.Defn.Valid && isNoted && !isUnlogged:
@@ -40,10 +40,10 @@ func (r *run) findLoaded(ctx context.Context, i int, entries []pgarchive.DumpID,
 		case isNoted && !isUnlogged:
 			loaded[id] = true
 		case !e.CopyStmt.Valid:
-			err = j.session.Exec(ctx, "TRUNCATE TABLE ONLY "+name)
+			err = session.Exec(ctx, "TRUNCATE TABLE ONLY "+name)
 		default:
 			if loaded[id], err = r.hasRows(ctx, name); err == nil && !loaded[id] && !isNoted && !extensions[id] {
-				err = j.session.Exec(ctx, "TRUNCATE TABLE ONLY "+name) // a COPY that broke off has left dead rows
+				err = session.Exec(ctx, "TRUNCATE TABLE ONLY "+name) // a COPY that broke off has left dead rows
 			}
 		}
 		if err != nil {

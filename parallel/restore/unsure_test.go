@@ -1,56 +1,38 @@
 package restore
 
 import (
-	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-
-	"odx/parallel/pgcluster"
 )
 
 // TestRun_CrashAtCommit has the server crash when all lacks nothing but the commit.
 // It is back at once, and odx asks it what became of that; or after odx has given
 // up, and then nothing is taken away that tells what belongs where.
 func TestRun_CrashAtCommit(t *testing.T) {
-	c, err := pgcluster.Start(t.Context(), pgcluster.Options{BinDir: binDirs()[0]})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Stop() })
-	s := &site{Cluster: c, t: t, data: filepath.Join(t.TempDir(), "filestore")}
-	s.mkdir(s.data)
-	connect := func() { // the cluster's end closes it
-		if s.admin, err = pgx.Connect(context.Background(), s.DSN("postgres")); err != nil {
-			t.Error(err)
-		}
-	}
-	connect()
+	s := crashingSite(t, binDirs()[0])
 	backup := s.backup()
 	defer func(d time.Duration) { patience = d }(patience)
 	crash := func(backAt string) (err error) {
 		r := s.newReplacement(backup)
 		r.hook = func(step string) {
 			if step == "files in place" {
-				err = errors.Join(err, c.Crash())
+				err = errors.Join(err, s.Crash())
 			}
 			if step == backAt {
-				err = errors.Join(err, c.Restart(t.Context()))
+				err = errors.Join(err, s.Restart(t.Context()))
 			}
 		}
 		_, failure := r.do(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		connect()
+		s.reconnect()
 		return failure
 	}
 
-	err = crash("files in place")
+	err := crash("files in place")
 	if !errors.Is(err, errUnsure) || errors.As(err, new(*UnsureError)) {
 		t.Errorf("back at once: %v", err)
 	}
