@@ -50,6 +50,7 @@ func newApp(ui *ui) *cli.App {
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
+		c.HideHelpCommand = true // a database may be named help
 	}
 	return app
 }

@@ -12,6 +12,9 @@ import (
 // takes -j4 apart, as pg_dump does. What it does not know it leaves alone, for
 // the library to refuse.
 func reorder(app *cli.App, args []string) []string {
+	if args[len(args)-1] == completionFlag {
+		return forCompletion(args)
+	}
 	if len(args) < 2 {
 		return args
 	}
@@ -42,12 +45,18 @@ func reorder(app *cli.App, args []string) []string {
 			flags, rest = append(flags, rest[0]), rest[1:]
 		}
 	}
-	// Completion asks with its own flag, which the library wants last.
-	if slices.Contains(flags, "--generate-bash-completion") {
-		return args
-	}
 	out := append(slices.Clone(args[:2]), flags...)
 	return append(append(out, "--"), positional...)
+}
+
+// completionFlag is what the completion scripts put last, to ask what can stand
+// at the cursor.
+const completionFlag = "--generate-bash-completion"
+
+// forCompletion leaves "--" out: behind one the library takes its own flag for an
+// argument, and would run the command that somebody is still writing.
+func forCompletion(args []string) []string {
+	return slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "--" })
 }
 
 // flagsWithValue lists the flags of a command that take a value, with dashes.

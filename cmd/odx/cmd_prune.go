@@ -16,8 +16,8 @@ func newPruneCommand(ui *ui) *cli.Command {
 		Usage:     "remove old backups from a folder",
 		ArgsUsage: "FOLDER",
 		Description: "Backups are the folders and zips directly in FOLDER that odx dump made. Their time and database\n" +
-			"are those in their own records; each database is judged apart. The newest, and the newest\n" +
-			"without losses, always stay. What is not complete, or has no record, is named and stays too;\n" +
+			"are those in their own records; each database is judged apart, and so are its backups without the\n" +
+			"filestore or without some tables' rows. The newest, and the newest without losses, always stay. What is not complete, or has no record, is named and stays too;\n" +
 			"what is no backup is not touched. At least one --keep-... must be given; days, weeks and\n" +
 			"months without a backup do not count.\n\n" +
 			"   odx prune /backup --keep-daily 7 --keep-weekly 4 --keep-monthly 3 --dry-run\n\n" + exitCodes,
@@ -106,6 +106,12 @@ func removedOf(r *retention.Report, others int) (n int) {
 // pruneLine describes a backup.
 func pruneLine(b *retention.Backup) string {
 	line := b.Path + ": " + printable(b.Database) + ", " + b.Started.Local().Format(time.DateTime) + ", " + bytesText(b.Bytes)
+	if b.NoFilestore {
+		line += ", without the filestore"
+	}
+	if len(b.Excluded) > 0 {
+		line += ", without the rows of " + printable(strings.Join(b.Excluded, ", "))
+	}
 	if b.Losses > 0 {
 		line += ", with losses"
 	}

@@ -67,6 +67,12 @@ func testPrune(t *testing.T, w *world) {
 	wantExactly(t, dir, "old", "old.zip", "new.zip", "plain.zip")
 	w.odx(t, "prune", dir, "--keep-daily", "1").want(t, exitOK, "removed  "+at("old"), "1 backups")
 	wantExactly(t, dir, "new.zip", "plain.zip")
+
+	// Newer ones with less in them take no whole one's place.
+	w.odx(t, "dump", sourceDB, at("quick"), "--no-filestore").want(t, exitOK)
+	w.odx(t, "dump", sourceDB, at("quicker"), "--no-filestore", "--exclude-table-data", "mail_*").want(t, exitOK)
+	w.odx(t, "prune", dir, "--keep-last", "1").want(t, exitOK, "quick: "+sourceDB, "without the filestore", "without the rows of mail_*")
+	wantExactly(t, dir, "new.zip", "plain.zip", "quick", "quicker")
 }
 
 // wantExactly fails the test unless a folder holds the names given.

@@ -18,10 +18,11 @@
 //
 // # What is kept
 //
-// Backups are judged apart by database: by name and, in Odoo's case,
-// database.uuid, so that two of one name do not push out each other's. Copies of one
-// dump (a folder and the zip made of it) stay or go together. Of each
-// database are kept
+// Backups are judged apart by kind. A kind is a database, by name and, in Odoo's
+// case, database.uuid, so that two of one name do not push out each other's; and what
+// was left out of it, the filestore or the rows of some tables, so that a quick dump
+// without them never takes the place of a whole backup. Copies of one dump (a folder
+// and the zip made of it) stay or go together. Of each kind are kept
 //
 //   - the last N, and the last of each of so many days, weeks (ISO 8601) and
 //     months that have one, in local time;

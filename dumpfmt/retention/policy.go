@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Policy says how many backups of each database are kept. Each number is one of
+// Policy says how many backups of each kind are kept. Each number is one of
 // those that have a backup; see the package comment.
 type Policy struct {
 	Last    int `json:"last"`
@@ -51,8 +51,8 @@ func (p Policy) periods() []period {
 	}
 }
 
-// Decide fills in why backups are kept, and orders them by database, the newest
-// first.
+// Decide fills in why backups are kept, and orders them by database and what was
+// left out, the newest first.
 func Decide(backups []Backup, p Policy) error {
 	if err := p.check(); err != nil {
 		return err
@@ -63,7 +63,7 @@ func Decide(backups []Backup, p Policy) error {
 	sortBackups(backups)
 	for rest := backups; len(rest) > 0; {
 		n := 1
-		for n < len(rest) && rest[n].key() == rest[0].key() {
+		for n < len(rest) && slices.Equal(rest[n].kind(), rest[0].kind()) {
 			n++
 		}
 		p.decide(dumps(rest[:n]))
@@ -96,7 +96,7 @@ func (m made) keep(reason string) {
 
 func (m made) kept() bool { return len(m[0].Keep) > 0 }
 
-// decide judges the dumps of one database, the newest first.
+// decide judges the dumps of one kind, the newest first.
 func (p Policy) decide(list []made) {
 	for i, m := range list {
 		if i < p.Last {

@@ -23,7 +23,7 @@ type Report struct {
 	Folder  string   `json:"folder"`
 	DryRun  bool     `json:"dry_run"`
 	Policy  Policy   `json:"keep"`
-	Backups []Backup `json:"backups"` // by database, the newest first
+	Backups []Backup `json:"backups"` // by kind, the newest first
 	Left    []Left   `json:"left"`    // what looks like a backup and is left alone
 }
 

@@ -134,6 +134,13 @@ func TestDecide(t *testing.T) {
 	twice := days("a", 0, 0, 1)
 	twice[1].Started, twice[1].Finished = twice[1].Started.Add(-time.Hour), twice[1].Finished.Add(-time.Hour)
 	twice[1].Path = "a-0-earlier"
+	partial := func(list []Backup) []Backup {
+		for i := range list {
+			list[i].Path += "-partial"
+			list[i].NoFilestore, list[i].Excluded = i%2 == 0, []string{"mail_*"}[:i%2]
+		}
+		return list
+	}
 	tests := []struct {
 		name    string
 		backups []Backup
@@ -151,6 +158,7 @@ func TestDecide(t *testing.T) {
 		{"all together", days("a", upTo(70)...), Policy{Daily: 2, Weekly: 2, Monthly: 2}, []string{"a-0", "a-1", "a-3", "a-25"}},
 		{"least number", days("a", upTo(20)...), Policy{Monthly: 1, Min: 3}, []string{"a-0", "a-1", "a-2"}},
 		{"databases apart", append(days("a", 0, 1), days("b", 30, 31)...), Policy{Last: 1}, []string{"a-0", "b-30"}},
+		{"partial ones apart", append(partial(days("a", 0, 1, 2, 3)), days("a", 4, 5)...), Policy{Last: 1}, []string{"a-4", "a-1-partial", "a-0-partial"}},
 		{"never the last", days("a", 900), Policy{Daily: 1}, []string{"a-900"}},
 		{"never the last without losses", lossy(days("a", upTo(6)...), 4), Policy{Last: 2}, []string{"a-0", "a-1", "a-4"}},
 		{"all with losses", lossy(days("a", 0, 1, 2), 3), Policy{Last: 1}, []string{"a-0"}},

@@ -27,6 +27,10 @@ type Backup struct {
 	// hard-linked elsewhere is not freed by removing it.
 	Bytes  int64 `json:"bytes"`
 	Losses int64 `json:"losses"` // files that were missing, damaged or unreadable
+	// What was left out on purpose: the filestore, and the rows of tables that match
+	// patterns of pg_dump.
+	NoFilestore bool     `json:"no_filestore,omitempty"`
+	Excluded    []string `json:"excluded,omitempty"`
 
 	Keep    []string `json:"keep"` // the reasons; empty if it is not kept
 	Removed bool     `json:"removed"`
@@ -124,7 +128,9 @@ func (b *Backup) take(r *dumpfmt.Record, now time.Time) error {
 	if b.Bytes == 0 {
 		b.Bytes = r.Archive.Bytes
 	}
-	if f := r.Filestore; f != nil {
+	b.Excluded = slices.Sorted(slices.Values(r.Archive.Excluded))
+	f := r.Filestore
+	if b.NoFilestore = f == nil; f != nil {
 		b.Losses = f.Missing + f.Damaged + f.Unread
 		if b.Layout == dumpfmt.LayoutFast.String() {
 			b.Bytes += f.Bytes
@@ -141,17 +147,17 @@ func (b *Backup) take(r *dumpfmt.Record, now time.Time) error {
 	return nil
 }
 
-// key identifies the database.
-func (b *Backup) key() [2]string { return [2]string{b.Database, b.UUID} }
+// kind is what is judged apart: a database, and what was left out of it.
+func (b *Backup) kind() []string {
+	return append([]string{b.Database, b.UUID, fmt.Sprint(b.NoFilestore)}, b.Excluded...)
+}
 
 // newestFirst orders backups.
 func newestFirst(a, b *Backup) int {
 	return cmp.Or(b.Started.Compare(a.Started), b.Finished.Compare(a.Finished), cmp.Compare(a.Path, b.Path))
 }
 
-// sortBackups orders them by database, the newest first.
+// sortBackups orders them by kind, the newest first.
 func sortBackups(backups []Backup) {
-	slices.SortFunc(backups, func(a, b Backup) int {
-		return cmp.Or(cmp.Compare(a.Database, b.Database), cmp.Compare(a.UUID, b.UUID), newestFirst(&a, &b))
-	})
+	slices.SortFunc(backups, func(a, b Backup) int { return cmp.Or(slices.Compare(a.kind(), b.kind()), newestFirst(&a, &b)) })
 }
