@@ -116,10 +116,14 @@ func runConvert(ctx context.Context, o convert.Options, ui *ui) error {
 	if len(report.LeftOut) > 0 {
 		ui.warn("not in the target: " + strings.Join(report.LeftOut, ", "))
 	}
-	for _, note := range report.Notes {
-		ui.warn(note)
+	note, losses := ui.warn, report.FilesMissing > 0
+	if losses {
+		note = ui.loss
 	}
-	return ui.report(report, report.FilesMissing > 0, func() { ui.convertSummary(&report) })
+	for _, n := range report.Notes {
+		note(n)
+	}
+	return ui.report(report, losses, func() { ui.convertSummary(&report) })
 }
 
 // nameLeftovers names what killed runs have left in a folder. That it cannot be

@@ -82,11 +82,15 @@ func (u *ui) diagnosis(findings []doctor.Finding) error {
 	return u.reportAs(report, err, func() { u.listFindings(findings) })
 }
 
+// listFindings shows what was found; what would stop the command also with --quiet.
 func (u *ui) listFindings(findings []doctor.Finding) {
 	for _, f := range findings {
-		u.say("%s", f)
+		if u.quiet && f.Severity != doctor.Blocking {
+			continue
+		}
+		u.print(f.String())
 		if f.Do != "" {
-			u.say("     %s", f.Do)
+			u.print("     " + f.Do)
 		}
 	}
 	if len(findings) == 0 {

@@ -76,6 +76,7 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	if o.Filestore, err = cn.filestorePath(c, cn.database); err != nil {
 		return o, err
 	}
+	o.FilestoreGuessed = !c.IsSet("filestore") && cn.dataDirNamed(c) == ""
 	o.HardLink = c.Bool("hardlink")
 	if o.FilestoreFrom, err = cn.olderFilestore(c); err != nil {
 		return o, err

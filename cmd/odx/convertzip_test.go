@@ -167,11 +167,11 @@ func TestConvert_FilesMissing(t *testing.T) {
 		os.WriteFile(filepath.Join(backup, dumpfmt.RecordFile), []byte(`{"odx_format": 1, "filestore": {"files": 1}}`), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	for _, format := range []string{"", "--json"} {
+	for _, format := range []string{"", "--json", "--quiet"} {
 		target := filepath.Join(dir, "x"+format+".zip")
 		r := runWithoutServer(t, strings.Fields("convert "+format+" "+backup+" "+target)...)
 		r.want(t, exitLosses, "odx.json says that it had 1")
-		if format != "" && !strings.Contains(r.stdout, `"exit_code": 3`) {
+		if format == "--json" && !strings.Contains(r.stdout, `"exit_code": 3`) {
 			t.Errorf("stdout: %s", r.stdout)
 		}
 		readAll(t, target)

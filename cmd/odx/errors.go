@@ -119,6 +119,8 @@ func hintFor(err error) string {
 		return "install the extension on the server, or connect as a superuser (--username) and name Odoo's role with --owner; --missing-extensions skip goes on without one that nothing depends on"
 	case errors.Is(err, dump.ErrNoFilestore):
 		return "name it with --filestore or --data-dir, or leave the files out with --no-filestore"
+	case errors.Is(err, restore.ErrNoDataFolder):
+		return "name it with --data-dir, or data_dir in the file given with --config: by default it is in the home of the user that runs Odoo; if Odoo is to look there, make the folder; --no-filestore leaves the files out"
 	case errors.Is(err, dump.ErrFilesMissing):
 		return "without --strict the backup is made all the same, and the report names the files"
 	case errors.Is(err, dump.ErrLinkDest):

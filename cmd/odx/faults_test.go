@@ -327,8 +327,11 @@ func TestDump_MissingFiles(t *testing.T) {
 	if f := d.Record.Filestore; f.Missing != 1 || len(f.Lost) != 1 || !strings.Contains(f.Lost[0], name) {
 		t.Errorf("filestore: %+v", f)
 	}
+	r = w.odx(t, "dump", sourceDB, filepath.Join(dir, "quiet"), "--filestore", store, "--quiet")
+	r.want(t, exitLosses, "odx: warning: of ", "1 are missing", name)
+	r.lacks(t, "odx: dumped")
 	w.drop(t, "lossy")
-	w.odx(t, "restore", filepath.Join(dir, "backup"), "lossy", "--data-dir", w.data).want(t, exitLosses, name)
+	w.odx(t, "restore", filepath.Join(dir, "backup"), "lossy", "--data-dir", w.data, "--quiet").want(t, exitLosses, "1 are missing", name)
 	w.wantUsable(t, "lossy", w.User())
 }
 

@@ -44,7 +44,7 @@ func filestoreFlags() []cli.Flag {
 func outputFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "json", Category: groupOutput, Usage: "print a report as one JSON object on stdout"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: groupOutput, Usage: "print errors only"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: groupOutput, Usage: "print errors, and what is missing, only"},
 		&cli.BoolFlag{Name: "no-progress", Category: groupOutput, Usage: "show no progress"},
 		&cli.BoolFlag{Name: "progress-json", Category: groupOutput, Usage: "show progress as a JSON object a second on stderr"},
 	}
@@ -157,15 +157,20 @@ func (cn *connection) filestores(c *cli.Context) []string {
 
 // dataDir gives Odoo's data folder.
 func (cn *connection) dataDir(c *cli.Context) string {
-	dir := cn.conf.DataDir
+	if dir := cn.dataDirNamed(c); dir != "" {
+		return dir
+	}
+	home, _ := os.UserHomeDir()
+	return defaultDataDir(os.Getenv, home)
+}
+
+// dataDirNamed gives the data folder that a flag or odoo.conf names, "" if none
+// does.
+func (cn *connection) dataDirNamed(c *cli.Context) string {
 	if c.IsSet("data-dir") {
-		dir = c.String("data-dir")
+		return c.String("data-dir")
 	}
-	if dir == "" {
-		home, _ := os.UserHomeDir()
-		dir = defaultDataDir(os.Getenv, home)
-	}
-	return dir
+	return cn.conf.DataDir
 }
 
 // olderFilestore gives the folder that --filestore-from names: what has a slash

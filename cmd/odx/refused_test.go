@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -26,4 +28,35 @@ func TestRestore_RefusedData(t *testing.T) {
 			w.nothingLeft(t, w.data)
 		})
 	}
+}
+
+// TestRestore_NoDataFolder restores as somebody in whose home no Odoo keeps files,
+// as root with an odoo.conf that leaves data_dir to the default.
+func TestRestore_NoDataFolder(t *testing.T) {
+	w := smallWorld(t)
+	w.drop(t, "homeless")
+	backup, home := smallBackup(t, w), t.TempDir()
+	conf := filepath.Join(home, "odoo.conf")
+	if err := os.WriteFile(conf, []byte("[options]\ndb_user = False\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) result {
+		cmd := w.command(t.Context(), append(args, "-c", conf)...)
+		cmd.Env = append(cmd.Env, "HOME="+home, "XDG_DATA_HOME=")
+		return finish(t, cmd)
+	}
+	files := filepath.Join(home, ".local/share/Odoo/filestore")
+	run("restore", backup, "homeless").want(t, exitFailed, "nothing names Odoo's data folder", files, "--data-dir")
+	run("doctor", "--restore", backup, "homeless", "--quiet").want(t, exitFailed, "nothing names Odoo's data folder")
+	wantOnly(t, home, "odoo.conf")
+	w.nothingLeft(t, w.data)
+	if slices.Contains(w.databases(t), "homeless") {
+		t.Error("the database was made")
+	}
+	run("restore", filepath.Join(backup, "dump"), "homeless", "--move", "--analyze=false").want(t, exitOK, "no filestore")
+	w.exec(t, "postgres", "DROP DATABASE homeless")
+	if err := os.MkdirAll(files, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	run("restore", backup, "homeless").want(t, exitOK, "all 60", filepath.Join(files, "homeless"))
 }

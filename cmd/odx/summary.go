@@ -124,12 +124,12 @@ func (u *ui) lossSummary(named, missing, damaged, unread int64, lost []string) {
 	if unread > 0 {
 		text += fmt.Sprintf("; %d files or folders, whether it names them or not, could not be read", unread)
 	}
-	u.warn(text + ":")
+	u.loss(text + ":")
 	for i, name := range lost {
 		if i == shownLosses {
-			u.say("       ... and more; odx.json and --json have the list")
+			u.print("       ... and more; odx.json and --json have the list")
 			break
 		}
-		u.say("       %s", printable(name))
+		u.print("       " + printable(name))
 	}
 }

@@ -68,6 +68,10 @@ func (u *ui) warn(text string) {
 	}
 }
 
+// loss prints a warning that an exit status is about, also with --quiet: what cron
+// sends is to say what is missing.
+func (u *ui) loss(text string) { u.problem("warning", text) }
+
 // error prints a line also with --quiet.
 func (u *ui) error(text string) { u.problem("error", text) }
 
@@ -131,7 +135,8 @@ func (u *ui) report(report any, losses bool, words func()) error {
 }
 
 // reportAs is report of a command that ends with one of the errors that exit
-// knows to be reported, or with none, and gives that error.
+// knows to be reported, or with none, and gives that error. Of such an ending the
+// words say more than a code also with --quiet.
 func (u *ui) reportAs(report any, ending error, words func()) error {
 	if !u.json {
 		if !u.quiet || ending != nil {

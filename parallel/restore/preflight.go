@@ -2,7 +2,9 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,6 +131,9 @@ func (r *run) checkFilestore() (err error) {
 	if r.source.store.Link != "" {
 		r.warn("%s", r.source.store)
 	}
+	if err := r.checkGuess(); err != nil {
+		return err
+	}
 	if err := r.checkOldFiles(); err != nil {
 		return err
 	}
@@ -137,6 +142,22 @@ func (r *run) checkFilestore() (err error) {
 	}
 	if err := filestore.CanGive(r.give); err != nil {
 		return fmt.Errorf("give the files to the owner of the data folder: %w", err)
+	}
+	return nil
+}
+
+// ErrNoDataFolder is returned before any work when nothing says where the files of
+// databases are, and they are not in Odoo's default place: made there, by root for
+// example, they would be where no Odoo looks.
+var ErrNoDataFolder = errors.New("nothing names Odoo's data folder, and there is none in the default place")
+
+func (r *run) checkGuess() error {
+	if !r.FilestoreGuessed {
+		return nil
+	}
+	parent := filepath.Dir(r.Filestore)
+	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s", ErrNoDataFolder, parent)
 	}
 	return nil
 }

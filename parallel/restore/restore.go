@@ -26,6 +26,9 @@ type Options struct {
 	Source    string // path of the backup, which is only read
 	Database  string // the database to be made; must not exist, but for Force
 	Filestore string // its filestore folder, to be made; "" leaves the files out
+	// FilestoreGuessed says that Filestore is where Odoo looks by default, in the home
+	// of whoever runs it: the folder above must be there then.
+	FilestoreGuessed bool
 	// FilestoreFrom has the files from before an upgrade: a filestore folder, or a
 	// backup that is a folder; "" for none. The source's files are merged over
 	// them. It is only read. HardLink links files of folders where it can.
