@@ -26,6 +26,12 @@ build: ## build bin/odx, installing Go if it is missing
 	@.ci/setup build
 	$(GO) build -buildvcs=false -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/odx ./cmd/odx
 
+PREFIX ?= /usr/local
+
+.PHONY: install
+install: build ## build odx and install it in PREFIX/bin (/usr/local/bin)
+	install -D -m 755 bin/odx "$(DESTDIR)$(PREFIX)/bin/odx"
+
 .PHONY: demo
 demo: build ## install what is missing, then dump and restore a made-up Odoo database and compare
 	@.ci/setup demo

@@ -165,11 +165,17 @@ func (d *PendingDir) Sync() error {
 // into being meanwhile is never replaced: the error then matches fs.ErrExist.
 // After an error the folder is still under its temporary name, for Abort.
 func (d *PendingDir) Commit() error {
-	if d.done {
-		return fmt.Errorf("put %s in place: %w", d.target, fs.ErrClosed)
-	}
 	if err := d.Sync(); err != nil {
 		return err
+	}
+	return d.Place()
+}
+
+// Place is Commit of a folder that is on the disk already, see Sync: what is left
+// is to rename it.
+func (d *PendingDir) Place() error {
+	if d.done {
+		return fmt.Errorf("put %s in place: %w", d.target, fs.ErrClosed)
 	}
 	return d.commit(d.syncParent)
 }
@@ -249,7 +255,7 @@ type Leftover struct {
 
 // Notice tells people of it, and what to do.
 func (l Leftover) Notice() string {
-	return fmt.Sprintf("left over from a run that was killed: %s; remove it with odx clean --yes %s", l.Path, filepath.Dir(l.Path))
+	return fmt.Sprintf("left over from a run that was killed: %s; remove it with odx clean --no-server --yes %s", l.Path, filepath.Dir(l.Path))
 }
 
 // Leftovers lists the temporary folders and files directly in parent that

@@ -28,7 +28,7 @@ func TestScratch(t *testing.T) {
 	if err != nil || len(left) != 1 {
 		t.Fatalf("left over: %v, %v", left, err)
 	}
-	if said := left[0].Notice(); !strings.Contains(said, d.Path()) || !strings.HasSuffix(said, "odx clean --yes "+parent) {
+	if said := left[0].Notice(); !strings.Contains(said, d.Path()) || !strings.HasSuffix(said, "odx clean --no-server --yes "+parent) {
 		t.Errorf("people are told %q", said)
 	}
 	if err := d.Remove(); err != nil {

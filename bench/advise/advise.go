@@ -64,6 +64,7 @@ type Table struct {
 type Trial struct {
 	Jobs         int     `json:"jobs"`
 	Compress     string  `json:"compress"`
+	WholeTables  bool    `json:"whole_tables"`  // each table is dumped by one connection
 	Seconds      float64 `json:"seconds"`       // median of the rounds
 	ArchiveBytes int64   `json:"archive_bytes"` // of the sample's dump
 	FullSeconds  float64 `json:"full_seconds"`
@@ -87,6 +88,7 @@ type adviser struct {
 	rest   []string // patterns of the tables that are not in the sample
 	all    []string // patterns of all tables
 	major  int      // of pg_dump
+	server int      // the server's major version
 	report Report
 }
 
@@ -132,7 +134,7 @@ func (a *adviser) look(ctx context.Context) error {
 		return fmt.Errorf("count the connections: %w", err)
 	}
 	a.MaxJobs = max(1, min(a.MaxJobs, free-reserve))
-	a.major = tool.Version.Major
+	a.major, a.server = tool.Version.Major, s.Major()
 	a.report.Database, a.report.Server, a.report.PgDump = a.Database, s.VersionTxt, tool.Path+" "+tool.Version.Text
 	return a.choose(tables)
 }
@@ -214,6 +216,8 @@ func (a *adviser) trials(ctx context.Context, ways []Trial) ([]Trial, error) {
 			}
 			seconds[i] = append(seconds[i], r.Seconds.Total)
 			w.ArchiveBytes = r.Record.Archive.Bytes
+			// Servers before 14 give a table out as a whole; see package pgcopy.
+			w.WholeTables = r.Engine != dump.EngineDirect || a.server < 14
 		}
 	}
 	for i := range ways {

@@ -81,13 +81,16 @@ func TestExtend(t *testing.T) {
 	tests := []struct {
 		name     string
 		largest  int64
+		whole    bool
 		full     float64 // of two jobs
 		oneTable bool
 	}{
 		// A hundred times the sample, which takes 2 s without what is fixed.
-		{"many tables", 10, 1 + 100*2, false},
+		{"many tables", 10, true, 1 + 100*2, false},
 		// One table of 90 samples, on one connection at 4 s each.
-		{"one large table", 900, 1 + 90*4, true},
+		{"one large table", 900, true, 1 + 90*4, true},
+		// It is cut, and given out to both.
+		{"one large table in stretches", 900, false, 1 + 100*2, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -96,6 +99,11 @@ func TestExtend(t *testing.T) {
 				Jobs:     []Trial{{Jobs: 1, Compress: gzip, Seconds: 5}, {Jobs: 2, Compress: gzip, Seconds: 3, ArchiveBytes: 4}},
 				Compress: []Trial{{Jobs: 2, Compress: gzip, Seconds: 3, ArchiveBytes: 4}, {Jobs: 2, Compress: "gzip:6", Seconds: 9, ArchiveBytes: 3}},
 			}}
+			for _, trials := range [][]Trial{a.report.Jobs, a.report.Compress} {
+				for i := range trials {
+					trials[i].WholeTables = tt.whole
+				}
+			}
 			a.extend(5)
 			if got := a.report.Jobs[1]; got.FullSeconds != tt.full || got.FullBytes != 301 {
 				t.Errorf("got %+v, want %v seconds and 301 bytes", got, tt.full)

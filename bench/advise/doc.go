@@ -7,7 +7,7 @@
 // to the server and no lock but ACCESS SHARE is taken. What is dumped goes to a
 // temporary folder, which is removed.
 //
-// What a dump takes without any rows is measured too, and taken off. A table is
-// dumped by one connection, so the whole takes at least what its largest table
-// takes alone.
+// What a dump takes without any rows is measured too, and taken off. Where a
+// table is dumped by one connection (by pg_dump, and of servers before 14), the whole
+// takes at least what its largest table takes alone.
 package advise

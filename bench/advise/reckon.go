@@ -60,6 +60,9 @@ func (a *adviser) extend(single float64) {
 			if usual > 0 {
 				least *= rows / usual
 			}
+			if !t.WholeTables {
+				least = 0
+			}
 			t.FullSeconds = r.Fixed + max(times*rows, least)
 			t.FullBytes = r.FixedBytes + int64(times*float64(t.ArchiveBytes-r.FixedBytes))
 		}

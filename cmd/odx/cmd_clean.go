@@ -54,43 +54,62 @@ func runClean(ctx context.Context, c *cli.Context, ui *ui) error {
 	if err != nil {
 		return err
 	}
-	found := []leftover{}
 	folders := append(c.Args().Slice(), os.TempDir())
 	// Without the server nobody knows which of them a restore is to go on with.
 	if !c.Bool("no-server") || c.IsSet("data-dir") {
 		folders = append(folders, cn.filestores(c)...)
 	}
-	if !c.Bool("no-server") { // first: it may put folders back
-		more, err := cleanServer(ctx, cn.settings, c.String("maintenance-db"), c.Bool("yes"))
-		found = append(found, more...)
-		if err != nil {
-			return err
+	for _, dir := range folders { // before anything is removed elsewhere
+		if _, err := os.ReadDir(dir); err != nil {
+			return fmt.Errorf("look into %s: %w", dir, err)
 		}
 	}
-	for _, dir := range folders {
-		more, err := cleanFolder(dir, c.Bool("yes"))
-		found = append(found, more...)
-		if err != nil {
-			return err
+	found, err := cleanAll(ctx, c, cn, folders)
+	if err != nil {
+		if !ui.json {
+			ui.listLeftovers(found)
 		}
+		return withReport{err, found}
 	}
 	return ui.report(found, false, func() {
-		for _, l := range found {
-			verb := "found"
-			if l.Removed {
-				verb = "removed"
-			}
-			ui.say("%s %s %s%s", verb, l.Kind, l.Name, l.about())
-			for _, r := range l.Roles {
-				ui.say("%s", aboutRole(r))
-			}
-		}
+		ui.listLeftovers(found)
 		if len(found) == 0 {
 			ui.say("odx: nothing is left over")
 		} else if !c.Bool("yes") {
 			ui.say("odx: hint: odx clean --yes removes them; odx restore --resume goes on with a database that is to become another")
 		}
 	})
+}
+
+// cleanAll gives what was found also with an error.
+func cleanAll(ctx context.Context, c *cli.Context, cn *connection, folders []string) (found []leftover, err error) {
+	found = []leftover{}
+	if !c.Bool("no-server") { // first: it may put folders back
+		more, err := cleanServer(ctx, cn.settings, c.String("maintenance-db"), c.Bool("yes"))
+		if found = append(found, more...); err != nil {
+			return found, err
+		}
+	}
+	for _, dir := range folders {
+		more, err := cleanFolder(dir, c.Bool("yes"))
+		if found = append(found, more...); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+func (u *ui) listLeftovers(found []leftover) {
+	for _, l := range found {
+		verb := "found"
+		if l.Removed {
+			verb = "removed"
+		}
+		u.say("%s %s %s%s", verb, l.Kind, l.Name, l.about())
+		for _, r := range l.Roles {
+			u.say("%s", aboutRole(r))
+		}
+	}
 }
 
 func (l *leftover) about() (text string) {

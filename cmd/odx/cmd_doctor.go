@@ -52,6 +52,13 @@ func doctorFlags(ui *ui) []cli.Flag {
 }
 
 func examine(c *cli.Context) ([]doctor.Finding, error) {
+	own, other := newDumpCommand(nil), newRestoreCommand(nil)
+	if c.Bool("restore") {
+		own, other = other, own
+	}
+	if err := refuseOther(c, own, other); err != nil {
+		return nil, err
+	}
 	if c.Bool("restore") {
 		o, err := restoreOptions(c)
 		if err != nil {
@@ -64,6 +71,20 @@ func examine(c *cli.Context) ([]doctor.Finding, error) {
 		return nil, err
 	}
 	return dump.Check(c.Context, o)
+}
+
+// refuseOther refuses flags that only the other command has.
+func refuseOther(c *cli.Context, own, other *cli.Command) error {
+	known := map[string]bool{}
+	for _, f := range own.Flags {
+		known[f.Names()[0]] = true
+	}
+	for _, f := range other.Flags {
+		if name := f.Names()[0]; c.IsSet(name) && !known[name] {
+			return usagef("--%s is a flag of odx %s, and this looks at odx %s", name, other.Name, own.Name)
+		}
+	}
+	return nil
 }
 
 // diagnosis shows what was found, and says by its error whether it would stop

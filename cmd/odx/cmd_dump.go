@@ -61,7 +61,11 @@ func dumpAction(c *cli.Context, ui *ui) (outcomes, error) {
 	if convert.TargetLayout(o.Target) == dumpfmt.LayoutZip {
 		o.Pack = packZip(o, nil)
 	}
-	return runDump(c.Context, o, o.Target, ui)
+	done, err := runDump(c.Context, o, o.Target, ui)
+	if err == nil && o.ForUpgrade { // which has no files to lose
+		ui.nextForUpgrade(o.Target, o.Database, sameServer(c, o.Server.Params))
+	}
+	return done, err
 }
 
 // dumpOptions reads everything that the command line says.
@@ -82,6 +86,9 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 	}
 	if o.GuardWait, err = waitTime("gc-guard-wait", c.String("gc-guard-wait")); err != nil {
 		return o, err
+	}
+	if c.Bool("no-gc-guard") && c.IsSet("gc-guard-wait") {
+		return o, usagef("--gc-guard-wait is about the guard that --no-gc-guard leaves out")
 	}
 	if o.Engine, err = dump.ParseEngine(c.String("engine")); err != nil {
 		return o, usagef("--%v", err)
@@ -136,9 +143,5 @@ func runDump(ctx context.Context, o dump.Options, shown string, ui *ui) (done ou
 		done.bytes += f.Bytes
 		done.missing = f.Missing + f.Damaged + f.Unread
 	}
-	err = ui.report(report, report.Losses(), func() { ui.dumpSummary(report) })
-	if err == nil && o.ForUpgrade { // which has no files to lose
-		ui.nextForUpgrade(report.Target, o.Database)
-	}
-	return done, err
+	return done, ui.report(report, report.Losses(), func() { ui.dumpSummary(report) })
 }

@@ -129,6 +129,9 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	o.Neutralize = c.Bool("neutralize")
 	o.Addons = cn.conf.AddonsPath
 	if c.IsSet("addons-path") {
+		if !o.Neutralize {
+			return o, usagef("--addons-path has the modules' own statements for --neutralize: give both")
+		}
 		o.Addons = splitList(c.String("addons-path"))
 	}
 	o.Unaccent, o.HTTPPort = cn.conf.Unaccent, cn.conf.HTTPPort

@@ -72,7 +72,8 @@ func newVerifyCommand(ui *ui) *cli.Command {
 
 const verifyCodes = `Exit status:
    0 whole, or only odd; of two: the same; 1 failed, or two differ; 2 wrong usage;
-   3 whole but for files that the dump names and that are missing; 4 damaged, or not a valid dump; 130 interrupted.`
+   3 whole but for files that the dump names and that are missing; 4 damaged, or not a valid dump;
+   5 with --restore: the throw-away server or pg_restore refused it; 130 interrupted.`
 
 func runVerify(ctx context.Context, o convert.VerifyOptions, ui *ui) error {
 	v, err := verifyFiles(ctx, o, &parallel.Progress{}, ui)

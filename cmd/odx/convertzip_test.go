@@ -154,7 +154,7 @@ func TestConvert_NamesLeftovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	runWithoutServer(t, "convert", filepath.Join(archives, "pg15", "cellar"), filepath.Join(dir, "x.zip")).
-		want(t, exitOK, "left over", left, "odx clean --yes "+dir)
+		want(t, exitOK, "left over", left, "odx clean --no-server --yes "+dir)
 	wantOnly(t, dir, "x.zip", filepath.Base(left))
 }
 

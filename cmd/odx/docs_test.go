@@ -85,7 +85,7 @@ func TestDocs_Backups(t *testing.T) { onServers(t, testDocsBackups) }
 func testDocsBackups(t *testing.T, w *world) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
-	for _, name := range []string{"backup", "metrics"} {
+	for _, name := range []string{"backup", "metrics", "bin"} {
 		if err := os.Mkdir(at(name), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +94,10 @@ func testDocsBackups(t *testing.T, w *world) {
 	if err := os.WriteFile(at("odoo.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	paths := []string{"/etc/odoo/odoo.conf", at("odoo.conf"), "/backup", at("backup"), " prod ", " " + sourceDB + " ",
+	if err := os.Symlink(os.Args[0], at("bin/odx")); err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{"PATH=/usr/local/bin:", "PATH=" + at("bin") + ":" + w.BinDir() + ":", "/etc/odoo/odoo.conf", at("odoo.conf"), "/backup", at("backup"), " prod ", " " + sourceDB + " ",
 		"/var/lib/prometheus/node-exporter", at("metrics"), "/usr/local/bin/odx-backup", at("odx-backup")}
 	blocks := blocks(t, "backups.md", map[string]int{"sh": 2, "crontab": 1, "ini": 2, "yaml": 1})
 	script := strings.NewReplacer(paths...).Replace(blocks["sh"][0])
@@ -106,7 +109,7 @@ func testDocsBackups(t *testing.T, w *world) {
 	if len(fields) != 7 || fields[5] != "odoo" || strings.Contains(fields[6], "%") {
 		t.Fatalf("not a line for cron: %q", fields)
 	}
-	w.shell(t, fields[6], paths...)
+	w.shell(t, "export PATH=/usr/bin:/bin; "+fields[6], paths...) // that of cron
 	wantBackups(t, at("backup"), 1)
 	_, start, _ := strings.Cut(blocks["ini"][0], "\nExecStart=")
 	if strings.ContainsAny(start, "%$\\\"'") { // systemd reads those in its own way

@@ -52,4 +52,7 @@ func testDoctor(t *testing.T, w *world) {
 		t.Errorf("left: %q %v", left, err)
 	}
 	w.odx(t, "doctor", sourceDB).want(t, exitUsage)
+	// Flags of the other command would be taken for looked at.
+	w.odx(t, "doctor", sourceDB, backup+"2", "--force").want(t, exitUsage, "--force is a flag of odx restore")
+	w.odx(t, "doctor", "--restore", backup, "examined", "--link-dest", backup).want(t, exitUsage, "--link-dest is a flag of odx dump")
 }

@@ -77,7 +77,7 @@ func explain(ctx context.Context, err error) (text, hint string) {
 		}
 	}
 	if left, ok := errors.AsType[*dumpfmt.AbortError](err); ok {
-		return "interrupted; " + left.Error(), "odx clean --yes " + filepath.Dir(left.Path) + " removes it, once nothing is in the way"
+		return "interrupted; " + left.Error(), "odx clean --no-server --yes " + filepath.Dir(left.Path) + " removes it, once nothing is in the way"
 	}
 	return "interrupted; nothing half-made is left", ""
 }

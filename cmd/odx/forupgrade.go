@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"odx/parallel/dump"
+	"odx/parallel/server"
 )
 
 // upgradeCompress is what pg_dump does by itself, and what its client sends: the
@@ -36,19 +37,41 @@ func checkForUpgrade(c *cli.Context, toZip bool) error {
 
 // nextForUpgrade prints what is to be run next. The client asks for the target
 // version and the subscription's code, which odx does not print.
-func (u *ui) nextForUpgrade(target, database string) {
+func (u *ui) nextForUpgrade(target, database string, flags []string) {
 	u.say("odx: next, in bash, with the version to go to and the code of the subscription (database.enterprise_code):")
 	u.say("     %s", upgradeCommand(target))
 	u.say("     then, with what that has downloaded to %s:", target)
-	u.say("     %s", restoreUpgraded(target, database))
+	u.say("     %s", restoreUpgraded(target, database, flags))
 }
 
 func upgradeCommand(target string) string {
 	return "python3 <(curl -s https://upgrade.odoo.com/upgrade) test -i " + shellWord(filepath.Join(target, dump.UpgradeDump)) + " -t VERSION -c CODE"
 }
 
-func restoreUpgraded(target, database string) string {
-	return "odx restore " + shellWord(filepath.Join(target, "upgraded.dump")) + " NEW_NAME --filestore-from " + shellWord(database)
+func restoreUpgraded(target, database string, flags []string) string {
+	words := append([]string{filepath.Join(target, "upgraded.dump"), "NEW_NAME", "--filestore-from", database}, flags...)
+	for i := range words {
+		words[i] = shellWord(words[i])
+	}
+	return "odx restore " + strings.Join(words, " ")
+}
+
+// sameServer gives the flags that say again which server and files a command was
+// about: those that were given, and what a connection URI has of them but for a
+// password.
+func sameServer(c *cli.Context, params server.Params) (flags []string) {
+	for _, f := range []struct{ name, key string }{
+		{"config", ""}, {"data-dir", ""}, {"host", "host"}, {"port", "port"}, {"username", "user"}, {"pg-bin", ""},
+	} {
+		value := c.String(f.name)
+		if value == "" && f.key != "" {
+			value = params[f.key]
+		}
+		if value != "" {
+			flags = append(flags, "--"+f.name, value)
+		}
+	}
+	return flags
 }
 
 // shellWord quotes a word for a shell, if need be.

@@ -30,6 +30,26 @@ func TestRestore_RefusedData(t *testing.T) {
 	}
 }
 
+// TestUselessFlags refuses flags that would do nothing.
+func TestUselessFlags(t *testing.T) {
+	runWithoutServer(t, "restore", "backup", "name", "--addons-path", "/mnt/addons").want(t, exitUsage, "--neutralize")
+	runWithoutServer(t, "dump", "name", "backup", "--no-gc-guard", "--gc-guard-wait", "1m").want(t, exitUsage, "--no-gc-guard")
+}
+
+// TestClean_NoSuchFolder removes nothing anywhere when a folder's name is wrong.
+func TestClean_NoSuchFolder(t *testing.T) {
+	w := smallWorld(t)
+	const name = "odx-tmp-typo"
+	w.exec(t, "postgres", `CREATE DATABASE "`+name+`" TEMPLATE template0`)
+	w.drop(t, name)
+	missing := filepath.Join(t.TempDir(), "bakcup")
+	w.odx(t, "clean", "--yes", missing, "--data-dir", w.data).want(t, exitFailed, missing)
+	if !slices.Contains(w.databases(t), name) {
+		t.Error("the database was dropped")
+	}
+	w.odx(t, "clean", "--yes", "--data-dir", w.data).want(t, exitOK, "removed database "+name)
+}
+
 // TestRestore_NoDataFolder restores as somebody in whose home no Odoo keeps files,
 // as root with an odoo.conf that leaves data_dir to the default.
 func TestRestore_NoDataFolder(t *testing.T) {

@@ -100,7 +100,7 @@ func TestExplain_NotRemoved(t *testing.T) {
 	if want := "interrupted; /backup/odx-tmp-x could not be removed: read-only file system"; text != want {
 		t.Errorf("%s, want %s", text, want)
 	}
-	if !strings.Contains(hint, "odx clean --yes /backup ") {
+	if !strings.Contains(hint, "odx clean --no-server --yes /backup ") {
 		t.Errorf("hint: %s", hint)
 	}
 }

@@ -38,7 +38,7 @@ func testForUpgrade(t *testing.T, w *world) {
 	dir := filepath.Join(t.TempDir(), "it's for upgrade")
 	r := w.odx(t, "dump", smallDB, dir, "--data-dir", w.data, "--for-upgrade")
 	quoted := "'" + strings.ReplaceAll(dir, "'", `'\''`)
-	r.want(t, exitOK, "upgrade.odoo.com/upgrade) test -i "+quoted+"/origin.dump' -t ", "odx restore "+quoted+"/upgraded.dump' ", "--filestore-from "+smallDB)
+	r.want(t, exitOK, "upgrade.odoo.com/upgrade) test -i "+quoted+"/origin.dump' -t ", "odx restore "+quoted+"/upgraded.dump' ", "--filestore-from "+smallDB+" --data-dir "+w.data)
 	wantExactly(t, dir, "origin.dump")
 	own := filepath.Join(t.TempDir(), "own.dump")
 	w.tool(t, "pg_dump", "--no-owner", "--format", "d", "--jobs", "4", "--file", own, w.DSN(smallDB))
