@@ -11,8 +11,8 @@ import (
 )
 
 // ownSessions are those of a restore beside the ones that load: those that name
-// the database and work in it, and one more for a while.
-const ownSessions = 3
+// the database, work in it, write the journal and ask for the progress.
+const ownSessions = 4
 
 // Check finds out what would stop the restore or make it slow, and makes
 // nothing. The backup's content is not read, but for tables of contents. The

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -50,12 +51,23 @@ func (r *run) loadData(ctx context.Context) (sizes map[pgarchive.DumpID]int64, e
 	if err = g.Wait(); err == nil {
 		r.source.toc = whole
 	}
-	if refused := (*pgload.Error)(nil); errors.As(err, &refused) {
+	if refused := (*pgload.Error)(nil); errors.As(err, &refused) && mayBeDamage(err) {
 		if damage := r.findDamage(ctx); damage != nil {
 			err = fmt.Errorf("%w (the server met it as: %v)", damage, err)
 		}
 	}
 	return sizes, err
+}
+
+// mayBeDamage tells whether the server refused what it was given, and was not
+// itself in trouble: with a full disk nobody is to wait for the script's end until
+// the database is dropped.
+func mayBeDamage(err error) bool {
+	switch state := server.SQLState(err); {
+	case state == "08P01", strings.HasPrefix(state, "22"), strings.HasPrefix(state, "23"), strings.HasPrefix(state, "42"):
+		return true
+	}
+	return false
 }
 
 // findDamage tells what is wrong with a compressed script whose rows the server

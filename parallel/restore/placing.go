@@ -48,6 +48,25 @@ func (r *run) beginPlacing(ctx context.Context) error {
 	return r.target.note(ctx, &r.keeping.record)
 }
 
+// endPlacing writes down that the folders are where they were, for a database that
+// is kept: one that nobody removes for weeks must not have a say in what becomes of
+// a later restore's. An interruption has cost the session. That it cannot be written
+// is no matter, see isPlaced.
+func (r *run) endPlacing() {
+	if r.keeping.record.Files == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), openPatience)
+	defer cancel()
+	admin, err := r.Server.Open(ctx, r.Maint, r.application())
+	if err != nil {
+		return
+	}
+	defer admin.Close()
+	r.keeping.record.Files.Begun = false
+	_ = (&target{admin: admin, temp: r.target.temp}).note(ctx, &r.keeping.record)
+}
+
 // isPlaced tells whether folders are not where they were before.
 func (p *Placing) isPlaced() bool {
 	return p != nil && p.Begun && p.ID != "" && (dumpfmt.FolderID(p.Target) == p.ID ||

@@ -45,6 +45,9 @@ func (r *run) publish(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(err, r.takeFilesBack())
 	}
+	if err != nil && !r.old.moved {
+		r.endPlacing()
+	}
 	return err
 }
 

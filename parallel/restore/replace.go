@@ -271,11 +271,15 @@ func (r *run) renameOldStatements() []string {
 }
 
 // placeFiles is the last step before the commit: the old files make room for
-// the new ones.
+// the new ones. That takes no time in which an Odoo that is just being ended could
+// make a folder in their place: what there is to be written is written before.
 func (r *run) placeFiles(context.Context, pgx.Tx) error {
 	r.step("renamed")
 	if r.files == nil {
 		return nil
+	}
+	if err := r.files.Sync(); err != nil {
+		return err
 	}
 	if r.old.files {
 		if err := dumpfmt.MoveDir(r.Filestore, r.old.folder); err != nil {
@@ -284,7 +288,7 @@ func (r *run) placeFiles(context.Context, pgx.Tx) error {
 		r.old.moved = true
 		r.step("old files moved")
 	}
-	if err := r.files.Commit(); err != nil {
+	if err := r.files.Place(); err != nil {
 		return fmt.Errorf("put the filestore in place: %w", err)
 	}
 	r.step("files in place")

@@ -366,16 +366,27 @@ func (r *run) undo() error {
 	return errors.Join(err, r.withRoles(r.dropNewRoles))
 }
 
+// How long a server may take after a failure, whatever ends the run: to open a
+// session, and to drop a large database, for which it waits for a checkpoint and
+// removes hundreds of files. Overridden in tests.
+var (
+	openPatience = time.Minute
+	dropPatience = time.Hour
+)
+
 // dropTemp removes the database after a failure, also after an interruption:
 // it has a context of its own, and a session too if the first one is gone.
 func (r *run) dropTemp() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	r.Progress.SetPhase("removing the database")
+	ctx, cancel := context.WithTimeout(context.Background(), dropPatience)
 	defer cancel()
 	err := DropTemp(ctx, r.Server, r.target.admin, r.target.temp)
 	if err == nil {
 		return nil
 	}
-	admin, openErr := r.Server.Open(ctx, r.Maint, r.application())
+	octx, cancelOpen := context.WithTimeout(ctx, openPatience)
+	defer cancelOpen()
+	admin, openErr := r.Server.Open(octx, r.Maint, r.application())
 	if openErr == nil {
 		defer admin.Close()
 		err = DropTemp(ctx, r.Server, admin, r.target.temp)
@@ -392,7 +403,7 @@ func (r *run) withRoles(do func(context.Context, *server.Session) error) error {
 	if len(r.newRoles) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), openPatience)
 	defer cancel()
 	admin, err := r.Server.Open(ctx, r.Maint, r.application())
 	if err != nil {

@@ -38,7 +38,13 @@ func fastSettings(ctx context.Context, admin *server.Session, local bool, jobs i
 		mem = max(mem, machineMemory()/int64(4*jobs))
 	}
 	mem = max(min(mem, maxWorkMem), current)
-	options := fmt.Sprintf("-c maintenance_work_mem=%dkB -c synchronous_commit=off", mem>>10)
+	// A worker waits for long while others build their indexes, or the server is
+	// silent while it builds its own: neither is to cost the connection.
+	options := fmt.Sprintf("-c maintenance_work_mem=%dkB -c synchronous_commit=off"+
+		" -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6", mem>>10)
+	if admin.Version >= 140000 {
+		options += " -c idle_session_timeout=0"
+	}
 	if local {
 		// Each job builds an index itself, and workers come on top of it: more
 		// than there are cores cost 6 % more time than none.

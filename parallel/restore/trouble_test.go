@@ -1,0 +1,108 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// TestRun_SlowDrop fails a restore while the server takes its time to drop a
+// database: longer than opening a session may take.
+func TestRun_SlowDrop(t *testing.T) {
+	s := newSite(t, "")
+	backup := s.backup()
+	old := openPatience
+	openPatience = 100 * time.Millisecond
+	t.Cleanup(func() { openPatience = old })
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	r := s.newRun(backup)
+	blocker := s.connect("postgres")
+	released := make(chan error, 1)
+	r.hook = func(step string) {
+		if step != "loaded" {
+			return
+		}
+		s.exec(blocker, "BEGIN; LOCK TABLE pg_catalog.pg_database IN SHARE MODE")
+		time.AfterFunc(time.Second, func() {
+			_, err := blocker.Exec(context.Background(), "COMMIT")
+			released <- err
+		})
+		cancel(errors.New("interrupted"))
+	}
+	_, err := r.do(ctx)
+	if err == nil || errors.As(err, new(*LeftoverError)) {
+		t.Errorf("got %v", err)
+	}
+	if err := <-released; err != nil {
+		t.Error(err)
+	}
+	s.nothingLeft()
+}
+
+// TestRun_KeptAfterPlacing keeps the work of a restore whose folders were taken
+// back: its record says so, for as long as it is kept.
+func TestRun_KeptAfterPlacing(t *testing.T) {
+	s := newSite(t, "")
+	backup := s.backup()
+	for _, at := range []string{"closing", "old files moved", "files in place"} {
+		t.Run(at, func(t *testing.T) {
+			r := s.newRun(backup)
+			r.Force = true // over the last one's files
+			if _, err := r.do(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			r = s.newRun(backup)
+			r.Force, r.Keep = true, true
+			r.hook = func(step string) {
+				if step == at {
+					cancel(errors.New("interrupted"))
+				}
+			}
+			_, err := r.do(ctx)
+			if !errors.As(err, new(*KeptError)) {
+				t.Fatalf("got %v", err)
+			}
+			admin, err := s.settings(s.User()).Open(t.Context(), "postgres", "odx test")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer admin.Close()
+			left, err := Leftovers(t.Context(), admin)
+			if err != nil || len(left) != 1 || left[0].Record.Files == nil || left[0].Record.Files.Begun {
+				t.Errorf("left %+v, %v", left, err)
+			}
+			s.cleanAll(t)
+			s.drop("target")
+		})
+	}
+}
+
+// TestRun_IdleTimeout restores on servers that end idle sessions: those of
+// pg_restore wait for one another.
+func TestRun_IdleTimeout(t *testing.T) {
+	for _, bin := range binDirs() {
+		s := newSite(t, bin)
+		idle := "NULL"
+		if s.one(s.admin, "SELECT current_setting('server_version_num')::int >= 140000") == "true" {
+			s.exec(s.admin, "ALTER ROLE CURRENT_USER SET idle_session_timeout = '10min'")
+			t.Cleanup(func() { s.exec(s.admin, "ALTER ROLE CURRENT_USER RESET idle_session_timeout") })
+			idle = "0"
+		}
+		backup := s.backup(`CREATE TABLE seen (setting text PRIMARY KEY, value text)`,
+			// An index is built by a session of pg_restore.
+			`CREATE FUNCTION setting(name text, want text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+				IF COALESCE(current_setting(name, true), 'NULL') <> want AND pg_catalog.current_database() LIKE 'odx-tmp-%' THEN
+					RAISE EXCEPTION '% is % for %', name, current_setting(name, true), current_setting('application_name'); END IF;
+				RETURN want; END $$`,
+			`INSERT INTO seen VALUES ('idle_session_timeout', '`+idle+`')`,
+			`CREATE INDEX ON seen (setting(setting, value))`)
+		if _, err := s.newRun(backup).do(t.Context()); err != nil {
+			t.Errorf("%s: %v", bin, err)
+		}
+		s.drop("target")
+	}
+}
