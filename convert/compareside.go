@@ -281,15 +281,20 @@ func (s *side) files(ctx context.Context) iter.Seq2[*storeEntry, error] {
 // walkStore gives the files below a folder. The error is errStopped if no more
 // are wanted.
 func walkStore(ctx context.Context, dir string, yield func(*storeEntry, error) bool) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err = cmp.Or(err, ctx.Err()); err != nil || !d.Type().IsRegular() {
+		rel, _ := filepath.Rel(dir, path)
+		if err = cmp.Or(err, ctx.Err()); err != nil || !d.Type().IsRegular() && !isFileWithin(root, rel) {
 			return err
 		}
-		info, err := d.Info()
+		info, err := os.Stat(path)
 		if err != nil {
 			return err
 		}
-		rel, _ := filepath.Rel(dir, path)
 		open := func() (io.ReadCloser, error) { return os.Open(path) }
 		if !yield(&storeEntry{filepath.ToSlash(rel), info.Size(), open}, nil) {
 			return errStopped

@@ -169,7 +169,22 @@ func (c *conversion) open(ctx context.Context) (*pgarchive.Archive, error) {
 	if err == nil && isBackup(c.plan.Source) {
 		c.beside, err = holdAgainstRecord(ctx, a, c.Source)
 	}
-	return a, err
+	if err != nil {
+		return nil, err
+	}
+	return a, c.nameUnused(a)
+}
+
+// nameUnused names files in the archive's folder that are none of it.
+func (c *conversion) nameUnused(a *pgarchive.Archive) error {
+	unused, err := a.Unused()
+	for _, name := range unused {
+		if dir := filepath.Base(a.Path()); isBackup(c.plan.Source) {
+			name = dir + "/" + name
+		}
+		c.report.LeftOut = append(c.report.LeftOut, name)
+	}
+	return err
 }
 
 // openArchive opens the archive of a layout that has one.

@@ -3,6 +3,7 @@ package convert
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -59,6 +60,7 @@ type unzipping struct {
 	places  *odoozip.Places // nil where dump.sql has to be read
 	started time.Time
 	record  *dumpfmt.Record // nil where the zip brings its own
+	had     int64           // files of the filestore that its own counts
 }
 
 // openZip opens a standard zip and finds its dump.sql. The caller closes the
@@ -89,6 +91,9 @@ func (u *unzipping) findPlaces() (err error) {
 	if u.places, note, err = u.zip.FindPlaces(u.dump); note != "" {
 		u.c.note("%s", note)
 	}
+	if err == nil && u.places != nil && u.c.Recompress {
+		return fmt.Errorf("%w: odx made this zip, and gives the data files back as they were: convert it without a compression, and then the folder's %s/ with one", ErrOptions, dumpfmt.ArchiveDir)
+	}
 	return err
 }
 
@@ -118,6 +123,7 @@ func (u *unzipping) run(ctx context.Context, dir string) error {
 		return err
 	}
 	u.countFiles()
+	u.nameLeftOut()
 	if u.record == nil {
 		return nil
 	}
@@ -145,6 +151,26 @@ func (u *unzipping) countFiles() {
 			u.c.report.FileBytes += m.Length
 		}
 	}
+	if lost := u.had - u.c.report.Files; lost > 0 {
+		u.c.report.FilesMissing = lost
+		u.c.note("the zip has %d files of the filestore, and its odx.json says that there were %d when it was made: odx verify %s names those that are missed",
+			u.c.report.Files, u.had, u.c.Source)
+	}
+}
+
+// nameLeftOut names what lies among odx's own members and is none.
+func (u *unzipping) nameLeftOut() {
+	for i := range u.zip.Members {
+		if m := &u.zip.Members[i]; m.Kind == odoozip.KindOdx && u.places != nil && !isSidecar(m) {
+			u.c.report.LeftOut = append(u.c.report.LeftOut, m.Name())
+		}
+	}
+}
+
+func isSidecar(m *odoozip.Member) bool {
+	rel := m.Rel()
+	return !m.Hidden && (rel == odoozip.RecordName || rel == odoozip.PlacesName || strings.HasPrefix(rel, odoozip.ArchiveDir) ||
+		strings.HasPrefix(rel, odoozip.OdxDir+dumpfmt.KeptDir+"/"))
 }
 
 // rebuild makes the archive of dump.sql, and keeps its text.
@@ -280,6 +306,9 @@ func (u *unzipping) restoreRecord(ctx context.Context, dir string, a *pgarchive.
 	r, err := dumpfmt.ReadRecord(filepath.Join(dir, dumpfmt.RecordFile))
 	if err != nil {
 		return err
+	}
+	if r.Filestore != nil {
+		u.had = r.Filestore.Files
 	}
 	changed := takeMembers(r, zip)
 	if !takeDigests(r, digests) && !changed {

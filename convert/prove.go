@@ -40,8 +40,8 @@ type prover struct {
 	c   *conversion
 	z   *odoozip.Reader
 	src *zipSource
-	// renamed has the members whose file has another name.
-	renamed map[string]string
+	// renamed has the files of members whose file has another name, in their order.
+	renamed map[string][]string
 
 	mu    sync.Mutex
 	proof Proof
@@ -50,7 +50,7 @@ type prover struct {
 // prove compares all there is, on several cores.
 func (c *conversion) prove(ctx context.Context, z *odoozip.Reader, src *zipSource) error {
 	g, gctx := errgroup.WithContext(ctx)
-	p := &prover{ctx: gctx, c: c, z: z, src: src, renamed: map[string]string{}}
+	p := &prover{ctx: gctx, c: c, z: z, src: src, renamed: map[string][]string{}}
 	if err := p.readNames(); err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (p *prover) readNames() error {
 			return err
 		}
 		if k.file != k.name && !strings.HasPrefix(k.file, odoozip.FilestoreDir) && k.file != dumpfmt.ManifestFile {
-			p.renamed[k.name] = k.file
+			p.renamed[k.name] = append(p.renamed[k.name], k.file)
 		}
 	}
 	return nil
@@ -115,11 +115,15 @@ func (p *prover) members() error {
 		if m.Kind == odoozip.KindOdx || m.Kind == odoozip.KindDump && !m.Hidden || m.Kind == odoozip.KindDirectory {
 			continue
 		}
+		path, err := p.path(m)
+		if err != nil {
+			return errors.Join(err, g.Wait())
+		}
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			want, err := p.file(m)
+			want, err := p.file(path)
 			if err != nil {
 				return err
 			}
@@ -136,20 +140,27 @@ func (p *prover) members() error {
 	return g.Wait()
 }
 
-// file digests the backup's file for a member.
-func (p *prover) file(m *odoozip.Member) (digested, error) {
-	var path string
-	switch rel := m.Rel(); {
+// path gives the backup's file for a member, "" for the manifest. Of members with
+// the same name each has a file of its own, in their order.
+func (p *prover) path(m *odoozip.Member) (string, error) {
+	switch files := p.renamed[m.Name()]; {
 	case m.Kind == odoozip.KindManifest && !m.Hidden:
+		return "", nil
+	case m.Kind == odoozip.KindFilestore && !m.Hidden:
+		return filepath.Join(p.src.filestore, filepath.FromSlash(strings.TrimPrefix(m.Rel(), odoozip.FilestoreDir))), nil
+	case len(files) > 0:
+		p.renamed[m.Name()] = files[1:]
+		return filepath.Join(p.src.backup, filepath.FromSlash(files[0])), nil
+	}
+	return "", fmt.Errorf("%w: nothing in the backup is the member %s", ErrNotSame, m.Name())
+}
+
+// file digests a file of the backup, or the manifest.
+func (p *prover) file(path string) (digested, error) {
+	if path == "" {
 		h := newDigest()
 		_, _ = h.Write(p.src.manifest)
 		return h.end(), nil
-	case m.Kind == odoozip.KindFilestore && !m.Hidden:
-		path = filepath.Join(p.src.filestore, filepath.FromSlash(strings.TrimPrefix(rel, odoozip.FilestoreDir)))
-	case p.renamed[m.Name()] != "":
-		path = filepath.Join(p.src.backup, filepath.FromSlash(p.renamed[m.Name()]))
-	default:
-		return digested{}, fmt.Errorf("%w: nothing in the backup is the member %s", ErrNotSame, m.Name())
 	}
 	f, err := os.Open(path)
 	if err != nil {

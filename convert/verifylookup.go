@@ -49,15 +49,18 @@ func (f folderIndex) close() { _ = f.root.Close() } // open for reading
 
 // folderIndex opens the filestore of a folder, "" if it has none.
 func (v *verifier) folderIndex(store string, beside bool, record *dumpfmt.Record) (storeIndex, error) {
-	hadStore := record != nil && record.Filestore != nil
+	var had *dumpfmt.FilestoreRecord
+	if record != nil {
+		had = record.Filestore
+	}
 	switch {
 	case store != "":
 		root, err := os.OpenRoot(store)
 		return folderIndex{root}, err
-	case hadStore:
+	case had != nil && had.Files > 0:
 		v.found.add(noStore, dumpfmt.FilestoreDir, place{}, "the folder is missing")
 		return noIndex{}, nil
-	case beside && record == nil:
+	case beside && (record == nil || had != nil): // an empty folder gets lost on the way
 		return noIndex{missingFile}, nil
 	case beside:
 		return noIndex{leftOut}, nil

@@ -33,11 +33,7 @@ func (v *verifier) zip(ctx context.Context) error {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	var index storeIndex = noIndex{missingFile}
-	if hasStore(z) {
-		index = zipIndex{z}
-	}
-	lookups := v.lookUp(gctx, g, index)
+	lookups := v.lookUp(gctx, g, indexOf(z))
 	g.Go(func() error {
 		defer close(lookups.work)
 		return v.zipScript(gctx, z, dump, lookups)
@@ -49,6 +45,23 @@ func (v *verifier) zip(ctx context.Context) error {
 	}
 	lookups.end()
 	return nil
+}
+
+// indexOf is the filestore of a zip. Without one it was left out, if odx's own
+// record says so.
+func indexOf(z *odoozip.Reader) storeIndex {
+	if hasStore(z) {
+		return zipIndex{z}
+	}
+	if m := z.Find(odoozip.RecordName); m != nil {
+		data, err := z.ReadMember(m, dumpfmt.MaxRecord)
+		if err == nil { // else it is found with the other members
+			if r, err := dumpfmt.ParseRecord(data, dumpfmt.RecordFile); err == nil && r.Filestore == nil {
+				return noIndex{leftOut}
+			}
+		}
+	}
+	return noIndex{missingFile}
 }
 
 // startZip reads what is small.

@@ -250,7 +250,7 @@ func TestZip_Foreign(t *testing.T) {
 			"dot on some":    {dump, file("./readme.txt"), manifest, file("./filestore/a0/a1"), file("filestore/b1/b2"), file("readme.txt")},
 			"not UTF-8":      {file("caf\xe9.txt"), dump, file("caf\xe8.txt"), {"d\xe9p\xf4t/", nil}, file("\xff/x"), file("filestore/a0/\xe9"), file("filestore/b1/b2"), manifest},
 			"not UTF-8 top":  {file("\xe9/readme.txt"), {"\xe9/dump.sql", text}, file("\xe9/filestore/a0/a1"), file("\xe8/dump.sql.txt")},
-			"twice the same": {file("x"), dump, file("x"), manifest, file("filestore/a0/a1")},
+			"twice the same": {file("x"), dump, file("x"), {"x", []byte("another")}, manifest, file("filestore/a0/a1")},
 		}
 		if !strings.Contains(path, "pg15/") { // one release has to take every shape
 			shapes = map[string][]member{"Odoo's": shapes["Odoo's"]}

@@ -13,6 +13,7 @@ import (
 
 	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
+	"odx/dumpfmt/rebuild"
 	"odx/dumpfmt/render"
 )
 
@@ -51,6 +52,9 @@ func (c *conversion) openZipSource(a *pgarchive.Archive) (*zipSource, error) {
 	}
 	s.script = printed
 	c.useKept(s, printed)
+	if !rebuild.Knows(a.TOC.Header.DumpVersion.String) {
+		c.note("dump.sql will be that of pg_dump %s: Odoo restores the zip, and odx does not, as it reads scripts of newer ones only", a.TOC.Header.DumpVersion.String)
+	}
 	return s, nil
 }
 
@@ -181,13 +185,24 @@ func hasColumns(e *pgarchive.Entry, columns []string) bool {
 }
 
 // versionNumber makes 150020 of "15.20 (Debian 15.20-0+deb12u1)", as
-// server_version_num has it.
+// server_version_num has it. Before 10 two numbers were the major version: 90624 of
+// "9.6.24". Of "18beta1" the number counts.
 func versionNumber(text string) int {
-	text, _, _ = strings.Cut(text, " ")
-	major, minor, _ := strings.Cut(text, ".")
-	a, _ := strconv.Atoi(major)
-	b, _ := strconv.Atoi(minor)
-	return a*10000 + b
+	var n [3]int
+	for i, part := range strings.SplitN(text, ".", len(n)) {
+		digits := strings.IndexFunc(part, func(r rune) bool { return r < '0' || '9' < r })
+		if digits < 0 {
+			digits = len(part)
+		}
+		n[i], _ = strconv.Atoi(part[:digits])
+		if digits < len(part) {
+			break
+		}
+	}
+	if n[0] < 10 {
+		return n[0]*10000 + n[1]*100 + n[2]
+	}
+	return n[0]*10000 + n[1]
 }
 
 func (c *conversion) note(format string, args ...any) {

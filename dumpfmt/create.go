@@ -165,6 +165,9 @@ func (d *PendingDir) Sync() error {
 // into being meanwhile is never replaced: the error then matches fs.ErrExist.
 // After an error the folder is still under its temporary name, for Abort.
 func (d *PendingDir) Commit() error {
+	if d.done {
+		return d.placedError()
+	}
 	if err := d.Sync(); err != nil {
 		return err
 	}
@@ -175,9 +178,13 @@ func (d *PendingDir) Commit() error {
 // is to rename it.
 func (d *PendingDir) Place() error {
 	if d.done {
-		return fmt.Errorf("put %s in place: %w", d.target, fs.ErrClosed)
+		return d.placedError()
 	}
 	return d.commit(d.syncParent)
+}
+
+func (d *PendingDir) placedError() error {
+	return fmt.Errorf("put %s in place: %w", d.target, fs.ErrClosed)
 }
 
 // commit renames what is finished and brings the rename to the disk.

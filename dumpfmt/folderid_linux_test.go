@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestFolderID removes a folder and makes others until one has its number, as file
@@ -33,6 +34,7 @@ func TestFolderID(t *testing.T) {
 	if err := os.Remove(at("renamed")); err != nil {
 		t.Fatal(err)
 	}
+	time.Sleep(50 * time.Millisecond) // file systems take the time of the kernel's last tick
 	for range 1000 {
 		again := make(at("again"))
 		if again == first {

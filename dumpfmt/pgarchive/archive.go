@@ -209,6 +209,18 @@ func (a *Archive) Files() ([]File, error) {
 	return files, nil
 }
 
+// Unused lists files in the archive's folder that belong to no entry, by name.
+func (a *Archive) Unused() ([]string, error) {
+	if a.custom != nil {
+		return nil, nil
+	}
+	inv, err := a.takeInventory()
+	if err != nil {
+		return nil, err
+	}
+	return inv.unused, nil
+}
+
 // Sizes gives for each entry with data the bytes that they take on disk, all
 // large objects of a BLOBS entry and their list together. A custom-format file
 // that was written into a pipe is read once for it.

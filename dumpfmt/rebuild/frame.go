@@ -28,6 +28,20 @@ const (
 // The releases whose scripts are known.
 const oldestMajor, newestMajor = 13, 18
 
+// Knows tells whether scripts of a pg_dump of this version are read, such as "15.20".
+func Knows(dumper string) bool {
+	major, err := majorOf(dumper)
+	return err == nil && oldestMajor <= major && major <= newestMajor
+}
+
+func majorOf(dumper string) (int, error) {
+	digits := strings.IndexFunc(dumper, func(r rune) bool { return r < '0' || '9' < r })
+	if digits < 0 {
+		digits = len(dumper)
+	}
+	return strconv.Atoi(dumper[:digits])
+}
+
 // readStart reads what stands before the items.
 func (b *builder) readStart() error {
 	err := b.expect(ruler, bannerText, ruler, "\n")
@@ -64,11 +78,10 @@ func (b *builder) readVersions() (err error) {
 	if b.dumper, err = b.line(sqlscript.Comment, dumperText); err != nil {
 		return err
 	}
-	digits := strings.IndexFunc(b.dumper, func(r rune) bool { return r < '0' || '9' < r })
-	if b.major, err = strconv.Atoi(b.dumper[:max(digits, 0)]); err != nil {
+	if b.major, err = majorOf(b.dumper); err != nil {
 		return b.sc.FormatError(place, fmt.Errorf("version of pg_dump %.80q", b.dumper))
 	}
-	if b.major < oldestMajor || newestMajor < b.major {
+	if !Knows(b.dumper) {
 		return b.sc.FormatError(place, fmt.Errorf("%w: script of pg_dump %d; known are %d to %d",
 			dumpfmt.ErrUnsupported, b.major, oldestMajor, newestMajor))
 	}

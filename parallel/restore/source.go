@@ -141,7 +141,7 @@ func (s *source) findFilestore() error {
 		return err
 	}
 	s.store, s.filestore = store, store.Path
-	if s.record != nil && s.record.Filestore != nil && s.filestore == "" {
+	if s.record != nil && s.record.Filestore != nil && s.record.Filestore.Files > 0 && s.filestore == "" {
 		return &dumpfmt.FormatError{Path: s.path, Offset: -1,
 			Err: fmt.Errorf("filestore/ is missing, and odx.json says that it held %d files", s.record.Filestore.Files)}
 	}

@@ -3,8 +3,12 @@ package restore
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"odx/dumpfmt"
 )
 
 // TestRun_SlowDrop fails a restore while the server takes its time to drop a
@@ -104,5 +108,25 @@ func TestRun_IdleTimeout(t *testing.T) {
 			t.Errorf("%s: %v", bin, err)
 		}
 		s.drop("target")
+	}
+}
+
+// TestRun_EmptyFilestore restores a backup whose filestore was empty and got lost on
+// the way, as empty folders do.
+func TestRun_EmptyFilestore(t *testing.T) {
+	s := newSite(t, "")
+	backup := s.backup("DELETE FROM ir_attachment")
+	path := filepath.Join(backup, dumpfmt.RecordFile)
+	record, err := dumpfmt.ReadRecord(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record.Filestore.Files = 0
+	data, err := record.Encode()
+	if err := errors.Join(err, os.WriteFile(path, data, 0o600), os.RemoveAll(filepath.Join(backup, dumpfmt.FilestoreDir))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.newRun(backup).do(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
