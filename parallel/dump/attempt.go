@@ -175,6 +175,7 @@ func (r *run) copyFilestore(ctx context.Context, g *guard) error {
 		return fmt.Errorf("check the filestore: %w", err)
 	}
 	g.confirm(ctx, r.warn)
+	r.noteFiles(check)
 	r.elsewhere = check.Elsewhere
 	r.record.Filestore = filestoreRecord(result, check, g.State())
 	r.record.Filestore.SHA1 = r.sha1Record()

@@ -37,8 +37,17 @@ type CheckResult struct {
 	Recovered int64 // of Named: were lost in the copy, and came on the second attempt
 	Missing   int64 // of Named: no such file
 	Damaged   int64 // of Named: of another size than file_size, or of content that is not that of its name
+	OtherSize int64 // of Named: of another size, with the content of its name: file_size is wrong, which is no loss
 
 	Lost []Loss // Missing and Damaged: the first of the list, at most MaxNames
+}
+
+// Note tells of what is odd and no loss; "" for nothing.
+func (r CheckResult) Note() string {
+	if r.OtherSize == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d files have another size than the database says (file_size); their content is the one that their names are the SHA-1 of, and Odoo takes them", r.OtherSize)
 }
 
 // Loss is a file that the database names and that is not, or not whole, in the
@@ -73,9 +82,10 @@ func (r CheckResult) Names() []string {
 }
 
 // Check compares a copied filestore with the list of attachments: every file
-// that the list names has to be there, with file_size bytes if that is known.
-// Where rows differ about the size of one file, it counts as damaged: one of
-// them is wrong. Losses are data, not an error.
+// that the list names has to be there, with file_size bytes if that is known, or
+// else with the content that its name is the SHA-1 of. Where rows differ about the
+// size of one file, and its name does not prove it, it counts as damaged: one of them
+// is wrong. Losses are data, not an error.
 //
 // The list is what
 //
@@ -113,7 +123,7 @@ func Check(ctx context.Context, list io.Reader, o CheckOptions) (CheckResult, er
 	}
 	return CheckResult{
 		Rows: rows.rows, Named: c.named.Load(), Elsewhere: c.elsewhere.Load(), Recovered: c.recovered.Load(),
-		Missing: c.missing.Load(), Damaged: c.damaged.Load(), Lost: c.lost.list(),
+		Missing: c.missing.Load(), Damaged: c.damaged.Load(), OtherSize: c.otherSize.Load(), Lost: c.lost.list(),
 	}, nil
 }
 

@@ -65,6 +65,10 @@ func TestCheck(t *testing.T) {
 	put(t, dir, "nineteen/x", "12345")
 	put(t, dir, "odd/a\tb\\c\nd", "12345")
 	must(t, os.Symlink("f00", filepath.Join(dir, "way")))
+	const proven = "8c/8cb2237d0679ca88db6464eac60da96345513964" // of 12345
+	put(t, dir, proven, "12345")
+	const cut = "a9/a9993e364706816aba3e25717850c26c9cd0d89d" // of abc
+	put(t, dir, cut, "ab")
 	for _, tt := range []struct {
 		name, rows string
 		want       CheckResult
@@ -79,6 +83,9 @@ func TestCheck(t *testing.T) {
 		{"rows differ", "f00/name\t\\N\nf00/name\t5\nf00/name\t6\n", CheckResult{Rows: 3, Named: 1, Damaged: 1}, "f00/name: 5 bytes instead of 6"},
 		{"rows differ otherwise", "f00/name\t6\nf00/name\t5\n", CheckResult{Rows: 2, Named: 1, Damaged: 1}, "f00/name: 5 bytes instead of 6"},
 		{"missing", "f00/none\t5\nnone/none\t\\N\n", CheckResult{Rows: 2, Named: 2, Missing: 2}, "f00/none: missing, 5 bytes; none/none: missing"},
+		{"the name proves it", proven + "\t7\n", CheckResult{Rows: 1, Named: 1, OtherSize: 1}, ""},
+		{"the name proves one of two sizes", proven + "\t7\n" + proven + "\t5\n", CheckResult{Rows: 2, Named: 1, OtherSize: 1}, ""},
+		{"the name proves that it is cut", cut + "\t3\n", CheckResult{Rows: 1, Named: 1, Damaged: 1}, cut + ": 2 bytes instead of 3"},
 		{"damaged", "f00/name\t4\n", CheckResult{Rows: 1, Named: 1, Damaged: 1}, "f00/name: 5 bytes instead of 4"},
 		{"a folder", "f00\t5\nf00/name/x\t5\n", CheckResult{Rows: 2, Named: 2, Missing: 2}, "f00: missing, 5 bytes; f00/name/x: missing, 5 bytes"},
 		{"dots", "..f00/./name\t5\n/f00//name\t5\n", CheckResult{Rows: 2, Named: 2}, ""},

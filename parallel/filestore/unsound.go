@@ -61,9 +61,18 @@ func RemoveUnsound(ctx context.Context, dir string, jobs int) (err error) {
 }
 
 func removeUnsound(ctx context.Context, root *os.Root, name string, buf []byte) error {
+	sound, err := isSound(ctx, root, name, buf)
+	if err != nil || sound {
+		return err
+	}
+	return root.Remove(name)
+}
+
+// isSound tells whether a file has the content that its name is the SHA-1 of.
+func isSound(ctx context.Context, root *os.Root, name string, buf []byte) (bool, error) {
 	f, err := root.Open(name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	sum := sha1.New()
 	for err == nil {
@@ -77,10 +86,7 @@ func removeUnsound(ctx context.Context, root *os.Root, name string, buf []byte) 
 	}
 	_ = f.Close() // only read
 	if !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read %s: %w", name, err)
+		return false, fmt.Errorf("read %s: %w", name, err)
 	}
-	if hex.EncodeToString(sum.Sum(nil)) == path.Base(name) {
-		return nil
-	}
-	return root.Remove(name)
+	return hex.EncodeToString(sum.Sum(nil)) == path.Base(name), nil
 }

@@ -172,6 +172,9 @@ func (r *run) checkFiles(ctx context.Context, info odoo.Info) error {
 	f := r.report.Files
 	f.Named, f.Missing, f.Damaged, f.Recovered = check.Named, check.Missing, check.Damaged, check.Recovered
 	f.Lost = append(check.Names(), f.Lost...)
+	if note := check.Note(); note != "" {
+		r.warn("%s", note)
+	}
 	if f.Recovered > 0 {
 		r.warn("%d files that the backup lacks, or has in another size, were taken from the filestore that is replaced", f.Recovered)
 	}
