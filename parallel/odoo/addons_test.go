@@ -76,6 +76,7 @@ func TestNeutralize_Scripts(t *testing.T) {
 		Source: SourceAddons,
 		Ran: []NeutralizeStep{
 			{What: "neutralize.sql", Module: "base", Rows: 3},
+			{What: "files in other storages are not removed", Rows: 1},
 			{What: "neutralize.sql", Module: "mail", Rows: 3},
 			{What: "neutralize.sql", Module: "queue_job"},
 		},

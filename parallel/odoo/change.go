@@ -211,7 +211,14 @@ func (c change) lacking(s schema, set []assignment) (names []string) {
 
 // runCore runs odx's own statements.
 func (r *NeutralizeReport) runCore(ctx context.Context, q Querier, series dumpfmt.Series) error {
-	changes := coreChanges()
+	if err := r.runChanges(ctx, q, series, coreChanges()); err != nil {
+		return err
+	}
+	r.warnAboutSeries(series)
+	return nil
+}
+
+func (r *NeutralizeReport) runChanges(ctx context.Context, q Querier, series dumpfmt.Series, changes []change) error {
 	var tables []string
 	for _, c := range changes {
 		tables = append(tables, c.tables()...)
@@ -239,7 +246,6 @@ func (r *NeutralizeReport) runCore(ctx context.Context, q Querier, series dumpfm
 		}
 		r.Ran = append(r.Ran, NeutralizeStep{What: c.what, Rows: rows})
 	}
-	r.warnAboutSeries(series)
 	return nil
 }
 

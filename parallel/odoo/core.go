@@ -23,7 +23,7 @@ func coreChanges() []change {
 	var all []change
 	for _, group := range [][]change{
 		mailChanges, automationChanges, serviceChanges, paymentChanges,
-		calendarChanges, ediChanges, companyChanges, websiteChanges,
+		calendarChanges, ediChanges, companyChanges, websiteChanges, queueChanges, storageChanges,
 	} {
 		all = append(all, group...)
 	}
@@ -49,6 +49,27 @@ func (c change) during(from, until int) change {
 func without(what, keys string) change {
 	return change{what: what, table: parameters, remove: true, needs: []string{"key"}, where: "t.key IN (" + keys + ")"}
 }
+
+// The runner of OCA's queue_job is no scheduled action: it serves every database
+// that has the module.
+var queueChanges = []change{{
+	what: "queued jobs cancelled", table: "queue_job", set: []assignment{text("state", "cancelled")},
+	where: "t.state IN ('wait_dependencies', 'pending', 'enqueued', 'started')", needs: []string{"state"},
+}}
+
+// storageChanges keep a copy from deleting the original's files: attachments in OCA's
+// fs_storage are where they were, and Odoo's vacuum removes there what this database
+// names no more. No module's own script deals with it, so these statements are run
+// beside the scripts as well.
+var storageChanges = []change{{
+	what: "files in other storages are not removed", table: "fs_storage",
+	set: []assignment{
+		flag("autovacuum_gc", false),
+		// With OCA's server environment the value is in one of JSON.
+		{column: "server_env_defaults", kind: kindText,
+			value: `regexp_replace(t.server_env_defaults, '("x_autovacuum_gc_env_default": *)true', '\1false')`},
+	},
+}}
 
 var mailChanges = []change{
 	{

@@ -54,6 +54,14 @@ INSERT INTO ir_config_parameter (key, value) VALUES ('database.uuid', 'original'
   ('web.base.url', 'https://example.com'), ('recaptcha_public_key', 'k'), ('recaptcha_private_key', 'k'),
   ('sms.endpoint', 'https://iap-sms.odoo.com'), ('some.parameter', 'kept');`},
 
+	// OCA's: jobs that a runner of its own works on, and attachments elsewhere.
+	{14, 19, `CREATE TABLE queue_job (id serial PRIMARY KEY, uuid varchar NOT NULL, state varchar NOT NULL);
+INSERT INTO queue_job (uuid, state) VALUES ('a', 'pending'), ('b', 'done'), ('c', 'started'), ('d', 'failed'), ('e', 'wait_dependencies');`},
+	{16, 16, `CREATE TABLE fs_storage (id serial PRIMARY KEY, code varchar NOT NULL, autovacuum_gc boolean);
+INSERT INTO fs_storage (code, autovacuum_gc) VALUES ('s3', true), ('off', false);`},
+	{17, 19, `CREATE TABLE fs_storage (id serial PRIMARY KEY, code varchar NOT NULL, server_env_defaults text);
+INSERT INTO fs_storage (code, server_env_defaults) VALUES ('s3', '{"x_protocol_env_default": "s3", "x_autovacuum_gc_env_default": true}'), ('file', NULL);`},
+
 	// Mail servers. From 15 on they have a way to log in, from 16 on the host may be empty.
 	{14, 15, `CREATE TABLE ir_mail_server (id serial PRIMARY KEY, name varchar NOT NULL, smtp_host varchar NOT NULL, smtp_port integer NOT NULL,
   smtp_user varchar, smtp_pass varchar, smtp_encryption varchar NOT NULL, smtp_debug boolean, sequence integer, active boolean);`},

@@ -2,11 +2,13 @@ package odoo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // NeutralizeReport says what was done to keep a copy from acting on the world.
@@ -57,7 +59,9 @@ const (
 // Neutralize makes sure that the database no longer acts on the world outside:
 // it sends and fetches no mail, runs no scheduled action, charges no card.
 // Where the addons path holds the script of base, the modules' own scripts are
-// run as Odoo runs them, and nothing else. Otherwise odx runs statements of its
+// run as Odoo runs them; beside them only storages of other files are dealt with. If the
+// server refuses base's script, which modules may have taken columns from, or where there
+// is none, odx runs statements of its
 // own, which fit themselves to the tables and columns that exist, and then
 // the scripts that were found.
 //
@@ -78,16 +82,27 @@ func Neutralize(ctx context.Context, tx pgx.Tx, info Info, addons []string) (Neu
 		return report, err
 	}
 	report.Source = sourceOf(scripts)
+	hasBase := report.Source == SourceAddons
 	if absent := Absent(addons, missing); report.Source == SourceAddons && len(absent) > 0 {
 		report.Warnings = append(report.Warnings, fmt.Sprintf("installed modules that are not in the addons path: %s; "+
 			"what their neutralize.sql would switch off, if they have one, is still on", strings.Join(absent, ", ")))
 	}
-	if report.Source != SourceAddons {
-		if err := report.runCore(ctx, tx, info.Series); err != nil {
+	if report.Source == SourceAddons {
+		if scripts, err = report.runBase(ctx, tx, scripts); err != nil {
 			return report, err
 		}
+		err = report.runChanges(ctx, tx, info.Series, storageChanges)
+	}
+	if report.Source != SourceAddons {
+		err = report.runCore(ctx, tx, info.Series)
+	}
+	if err != nil {
+		return report, err
 	}
 	if err := report.runScripts(ctx, tx, scripts); err != nil {
+		return report, err
+	}
+	if err := report.warnOfMailFile(ctx, tx); err != nil {
 		return report, err
 	}
 	for _, m := range modules {
@@ -96,11 +111,37 @@ func Neutralize(ctx context.Context, tx pgx.Tx, info Info, addons []string) (Neu
 		}
 	}
 	slices.Sort(report.Modules)
-	if len(addons) > 0 && report.Source != SourceAddons && info.Series.Major() >= scriptSeries {
+	if len(addons) > 0 && !hasBase && info.Series.Major() >= scriptSeries {
 		report.Warnings = append(report.Warnings,
 			"the addons path has no neutralize.sql of base: odx's own statements were run instead of Odoo's")
 	}
 	return report, nil
+}
+
+// runBase runs the script of base and gives the others. If the server refuses it,
+// odx's own statements do what it does and more, and the database is as it was.
+func (r *NeutralizeReport) runBase(ctx context.Context, tx pgx.Tx, scripts []ModuleSQL) (rest []ModuleSQL, err error) {
+	i := slices.IndexFunc(scripts, func(m ModuleSQL) bool { return m.Module == baseModule })
+	rest = slices.Delete(slices.Clone(scripts), i, i+1)
+	err = pgx.BeginFunc(ctx, tx, func(part pgx.Tx) error { return r.runScripts(ctx, part, scripts[i:i+1]) })
+	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && !errors.Is(err, errTransaction) {
+		r.Source = SourceBoth
+		r.Warnings = append(r.Warnings, fmt.Sprintf("odx's own statements were run instead of those of base, which the server refused: %v", err))
+		return rest, nil
+	}
+	return rest, err
+}
+
+// warnOfMailFile warns of mail servers that are configured in a file, by OCA's
+// mail_environment: what the file says of all of them counts before what the
+// database says of one, of the one that reaches nobody as well.
+func (r *NeutralizeReport) warnOfMailFile(ctx context.Context, q Querier) error {
+	s, err := readSchema(ctx, q, "ir_mail_server")
+	if err == nil && s.has("ir_mail_server", "server_env_defaults") {
+		r.Warnings = append(r.Warnings, "mail servers are configured in a file here (mail_environment), and what its section [outgoing_mail] says "+
+			"goes before the database: where this copy runs, give that section, or [outgoing_mail."+deadServer+"], smtp_host = invalid, or mail may leave")
+	}
+	return err
 }
 
 func sourceOf(scripts []ModuleSQL) NeutralizeSource {

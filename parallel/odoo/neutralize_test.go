@@ -22,6 +22,9 @@ var leftovers = []leftover{
 	{14, 19, `SELECT * FROM ir_cron WHERE active <> (cron_name = 'vacuum')`},
 	{14, 19, `SELECT 'not marked' WHERE NOT EXISTS (SELECT FROM ir_config_parameter WHERE key = 'database.is_neutralized' AND value = 'true')`},
 	{14, 19, `SELECT * FROM fetchmail_server WHERE active`},
+	{14, 19, `SELECT * FROM queue_job WHERE state IN ('pending', 'started', 'wait_dependencies') OR uuid = 'd' AND state <> 'failed'`},
+	{16, 16, `SELECT * FROM fs_storage WHERE autovacuum_gc`},
+	{17, 19, `SELECT * FROM fs_storage WHERE server_env_defaults::jsonb <> '{"x_protocol_env_default": "s3", "x_autovacuum_gc_env_default": false}'`},
 	{14, 19, `SELECT * FROM mail_template WHERE mail_server_id IS NOT NULL`},
 	{17, 19, `SELECT * FROM ir_act_server WHERE state = 'webhook' AND webhook_url NOT LIKE '%.invalid/'`},
 	{14, 19, `SELECT * FROM ir_act_server WHERE state = 'code' AND code <> 'pass'`},
@@ -223,7 +226,24 @@ func TestNeutralize_MailEnvironment(t *testing.T) {
 	if !slices.Equal(rows, []string{"invalid"}) {
 		t.Errorf("active mail servers %q", rows)
 	}
+	if len(report.Warnings) != 1 || !strings.Contains(report.Warnings[0], "[outgoing_mail") {
+		t.Errorf("warnings %q", report.Warnings)
+	}
 	expectIdempotent(t, c, info)
+	// The script of base does not know of it.
+	dir := t.TempDir()
+	script(t, dir, "base", "UPDATE ir_cron SET active = false;\nINSERT INTO ir_mail_server (name, smtp_host) VALUES ('dummy', 'invalid')")
+	script(t, dir, "mail", "UPDATE res_partner SET name = 'mail was here'; INSERT INTO res_partner (name) VALUES ('mail was here')")
+	report, err = neutralize(t, c, info, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Source != SourceBoth || len(report.Warnings) != 3 || !strings.Contains(report.Warnings[1], "line 2") {
+		t.Errorf("source %s, warnings %q", report.Source, report.Warnings)
+	}
+	if rows := rowsOf(t, c, `SELECT cron_name FROM ir_cron WHERE active UNION ALL SELECT DISTINCT name FROM res_partner`); len(rows) != 2 {
+		t.Errorf("scheduled actions and partners: %q", rows)
+	}
 }
 
 // A column that a dead mail server would need a value for is named.
