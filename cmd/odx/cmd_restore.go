@@ -124,7 +124,7 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	if o.SkipExtensions, err = skipOrFail(c, "missing-extensions"); err != nil {
 		return o, err
 	}
-	o.Copy = !c.Bool("move")
+	o.Copy, o.IdentityGiven = !c.Bool("move"), c.IsSet("copy") || c.IsSet("move")
 	o.Subscription = c.Bool("reset-subscription")
 	o.Neutralize = c.Bool("neutralize")
 	o.Addons = cn.conf.AddonsPath

@@ -13,6 +13,7 @@ import (
 	"odx/dumpfmt"
 	"odx/parallel/doctor"
 	"odx/parallel/dump"
+	"odx/parallel/odoo"
 	"odx/parallel/pgload"
 	"odx/parallel/pgtool"
 	"odx/parallel/restore"
@@ -119,6 +120,10 @@ func hintFor(err error) string {
 		return "install the extension on the server, or connect as a superuser (--username) and name Odoo's role with --owner; --missing-extensions skip goes on without one that nothing depends on"
 	case errors.Is(err, dump.ErrNoFilestore):
 		return "name it with --filestore or --data-dir, or leave the files out with --no-filestore"
+	case errors.Is(err, restore.ErrSame):
+		return "--move gives the database back with its identity; --copy makes it a copy all the same"
+	case errors.As(err, new(*odoo.ScriptError)):
+		return "mend that script, or leave the modules' own out with --addons-path '' (odx's statements are run then); of an archive, --on-failure keep lets --resume go on behind the load"
 	case errors.Is(err, restore.ErrNoDataFolder):
 		return "name it with --data-dir, or data_dir in the file given with --config: by default it is in the home of the user that runs Odoo; if Odoo is to look there, make the folder; --no-filestore leaves the files out"
 	case errors.Is(err, dump.ErrFilesMissing):

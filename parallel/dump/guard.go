@@ -50,8 +50,8 @@ func (r *run) takeGuard(ctx context.Context, info odoo.Info, standby bool) (*gua
 	case standby:
 		g.state = "not taken: the server is a standby"
 		return g, nil
-	case !odoo.GuardApplies(info):
-		g.state = "not taken: this Odoo is older than 14"
+	case !info.IsOdoo:
+		g.state = "not taken: the database is not Odoo's"
 		return g, nil
 	}
 	s, err := r.Server.Open(ctx, r.Database, r.application())

@@ -9,22 +9,12 @@ import (
 // GuardLock is the statement that keeps Odoo's garbage collection of files
 // away, for as long as its transaction lasts. The collection
 // (ir.attachment _gc_file_store, run by the daily autovacuum) deletes a file
-// only under a SHARE lock on ir_attachment, which it awaits for 10 s; the lock
-// here conflicts with that one, and with nothing that Odoo's users do.
+// only under a SHARE lock on ir_attachment, which it awaits for 10 s, before Odoo 14
+// for ever; the lock here conflicts with that one, and with nothing that Odoo's users
+// do. While it is awaited they wait behind it: see GuardWaiters.
 //
 // It needs the right to write the table, and cannot be taken on a standby.
 const GuardLock = `LOCK TABLE public.ir_attachment IN ROW EXCLUSIVE MODE`
-
-// guardSeries is the first Odoo whose garbage collection gives up waiting for
-// its lock. Before, it waits for ever, and all writers of attachments with it.
-const guardSeries = 14
-
-// GuardApplies reports whether GuardLock keeps this Odoo's garbage collection
-// away. A database of an unknown series gets the benefit of the doubt: the
-// lock does no harm.
-func GuardApplies(info Info) bool {
-	return info.IsOdoo && (!info.Series.Known() || info.Series.Major() >= guardSeries)
-}
 
 // The four modes are those that conflict with ROW EXCLUSIVE. While one of them
 // is awaited, every writer of attachments queues behind.

@@ -14,8 +14,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"odx/dumpfmt"
 )
 
 // errLockTimeout is what Odoo's garbage collection gives up with.
@@ -157,22 +155,5 @@ func TestGuard(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(filestore, "cd/used")); err != nil {
 		t.Errorf("the file in use: %v", err)
-	}
-}
-
-func TestGuardApplies(t *testing.T) {
-	for version, want := range map[string]bool{
-		"13.0.1.3": false, "saas~13.5.1.3": false, "14.0.1.3": true, "19.0.1.3": true, "9.saas~14.1.3": false,
-	} {
-		series, err := dumpfmt.ParseSeries(version)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := GuardApplies(Info{IsOdoo: true, Series: series}); got != want {
-			t.Errorf("%s: %t, want %t", version, got, want)
-		}
-	}
-	if !GuardApplies(Info{IsOdoo: true}) || GuardApplies(Info{}) {
-		t.Error("an unknown series is to be guarded, another database is not")
 	}
 }

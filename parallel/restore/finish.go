@@ -31,6 +31,9 @@ func (r *run) finish(ctx context.Context) error {
 	} else {
 		r.report.Series = info.Series.String()
 		if r.isReset() { // by the run that is resumed
+			if r.keeping.otherAddons {
+				return fmt.Errorf("the restore %s %w: it is neutralized already, by the modules of another --addons-path", r.Resume, ErrResume)
+			}
 			r.warn("identity, neutralization and the like were done by the run that is resumed")
 		} else if err := r.finishOdoo(ctx, info); err != nil {
 			return err
@@ -87,6 +90,7 @@ func (r *run) finishOdoo(ctx context.Context, info odoo.Info) error {
 	return r.session.Do(func(c *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) (err error) {
 			if r.Copy {
+				r.warnOfSame(info)
 				if r.report.Reset, err = odoo.ResetCopy(ctx, tx, r.HTTPPort); err != nil {
 					return fmt.Errorf("reset the copy's parameters: %w", err)
 				}
@@ -97,6 +101,11 @@ func (r *run) finishOdoo(ctx context.Context, info odoo.Info) error {
 					return fmt.Errorf("reset the subscription: %w", err)
 				}
 				r.report.Reset = append(r.report.Reset, done...)
+			}
+			if r.old.database {
+				if err := odoo.Signal(ctx, tx); err != nil {
+					r.warn("Odoo could not be told to look anew at the database: restart it (%v)", err)
+				}
 			}
 			if err := r.neutralize(ctx, tx, info); err != nil || r.keeping.journal == nil {
 				return err
@@ -174,6 +183,9 @@ func (r *run) checkFiles(ctx context.Context, info odoo.Info) error {
 	f.Lost = append(check.Names(), f.Lost...)
 	if note := check.Note(); note != "" {
 		r.warn("%s", note)
+	}
+	if check.Elsewhere > 0 && r.Copy {
+		r.warn("%d attachments are in another storage (such as s3://), which this copy shares with the original: what is deleted in the copy may be deleted there, so give the copy a storage of its own", check.Elsewhere)
 	}
 	if f.Recovered > 0 {
 		r.warn("%d files that the backup lacks, or has in another size, were taken from the filestore that is replaced", f.Recovered)

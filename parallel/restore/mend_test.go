@@ -87,13 +87,14 @@ func TestNeedsImmutable(t *testing.T) {
 		want       bool
 	}{
 		{"INDEX", "CREATE INDEX i ON t USING btree (public.unaccent(name))", true},
-		{"INDEX", `CREATE INDEX i ON t USING gin (x."unaccent" (name))`, true},
+		{"INDEX", `CREATE INDEX i ON t USING gin ("public"."unaccent" (name))`, true},
+		{"INDEX", "CREATE INDEX i ON t USING gin (wrapped.unaccent(name))", false},
 		{"INDEX", "CREATE INDEX i ON t USING btree (my_unaccent(name))", false},
 		{"TABLE", "CREATE TABLE t (a text DEFAULT unaccent('x'))", false},
 		{"TABLE", "CREATE TABLE t (a text GENERATED ALWAYS AS (unaccent(b)) STORED)", true},
 		{"FUNCTION", "CREATE FUNCTION f() AS $$SELECT unaccent('x')$$", false},
 	} {
-		if got := needsImmutable(&pgarchive.Entry{Desc: tt.desc, Defn: pgarchive.Str(tt.defn)}); got != tt.want {
+		if got := needsImmutable(&pgarchive.Entry{Desc: tt.desc, Defn: pgarchive.Str(tt.defn)}, unaccentCall("public")); got != tt.want {
 			t.Errorf("%s: %t", tt.defn, got)
 		}
 	}

@@ -186,6 +186,25 @@ func testNoPrivileges(t *testing.T, s *site) {
 	}
 }
 
+// TestRun_UnaccentWrapper has the wrapper around unaccent that Odoo.sh and others
+// make: what calls it is restored by a role that may not change the extension.
+func TestRun_UnaccentWrapper(t *testing.T) { onServers(t, testUnaccentWrapper) }
+
+func testUnaccentWrapper(t *testing.T, s *site) {
+	s.exec(s.admin, "DROP ROLE IF EXISTS modest; CREATE ROLE modest LOGIN CREATEDB")
+	r := s.newRun(s.backup(`CREATE SCHEMA unaccent_schema; CREATE EXTENSION unaccent WITH SCHEMA unaccent_schema`,
+		`CREATE FUNCTION public.unaccent(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT unaccent_schema.unaccent('unaccent_schema.unaccent', $1) $$`,
+		`CREATE TABLE named (name text); CREATE UNIQUE INDEX one ON named (unaccent(name))`))
+	r.Server, r.Filestore = s.settings("modest"), ""
+	report, err := r.do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.one(s.connect("target"), "SELECT string_agg(indexname, ' ') FROM pg_indexes WHERE tablename = 'named'"); got != "one" || len(report.LeftOut) > 0 {
+		t.Errorf("indexes: %s; left out %v", got, report.LeftOut)
+	}
+}
+
 // TestRun_UnaccentVolatile restores as a role that may not make unaccent
 // IMMUTABLE: indexes that call it are left out and named, unless they are unique.
 func TestRun_UnaccentVolatile(t *testing.T) { onServers(t, testUnaccentVolatile) }

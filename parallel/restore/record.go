@@ -170,9 +170,17 @@ func (r *run) shape() []string {
 		list = append(list, "--filestore-from="+r.FilestoreFrom)
 	}
 	if r.Neutralize && len(r.Addons) > 0 {
-		list = append(list, "--addons-path="+strings.Join(absolute(r.Addons), ","))
+		list = append(list, addonsOption+strings.Join(absolute(r.Addons), ","))
 	}
 	return list
+}
+
+const addonsOption = "--addons-path="
+
+// withoutAddons is the shape but for the modules to neutralize by: until that is
+// done, another path may be what a restore goes on with.
+func withoutAddons(shape []string) []string {
+	return slices.DeleteFunc(slices.Clone(shape), func(o string) bool { return strings.HasPrefix(o, addonsOption) })
 }
 
 // absolute gives folders as they are called from anywhere.

@@ -15,6 +15,7 @@ import (
 
 	"odx/dumpfmt"
 	"odx/parallel"
+	"odx/parallel/odoo"
 	"odx/parallel/server"
 )
 
@@ -46,6 +47,7 @@ type replaced struct {
 	temp     string // name of the database until it is dropped
 	moved    bool   // the old files are in folder
 	began    time.Time
+	uuid     string // Odoo's database.uuid; "" if it is not known
 }
 
 // oldSuffix makes of the name of a database under construction that of the old
@@ -127,7 +129,39 @@ func (r *run) checkOldDatabase(ctx context.Context, admin *server.Session, me st
 	if r.target.owner == "" {
 		r.target.owner = owner
 	}
+	r.old.uuid = r.oldUUID(ctx)
+	if o := r.source.record; o != nil && o.Odoo != nil && r.isSame(o.Odoo.UUID) {
+		return fmt.Errorf("database %q %w", r.Database, ErrSame)
+	}
 	return r.warnOfSessions(ctx, admin)
+}
+
+// ErrSame is returned before any work when the database that is to be replaced is the
+// one that the backup was made of, and nobody said that it is to become a copy.
+var ErrSame = errors.New("is the one that the backup was made of, by Odoo's database.uuid: as a copy it would get another identity, secret and address")
+
+// isSame tells whether a database of this UUID takes its own place as a copy without
+// anybody having asked for one.
+func (r *run) isSame(uuid string) bool {
+	return r.Copy && !r.IdentityGiven && uuid != "" && uuid == r.old.uuid
+}
+
+// warnOfSame says of other backups, when it is known, what ErrSame says.
+func (r *run) warnOfSame(info odoo.Info) {
+	if r.isSame(info.UUID) {
+		r.warn("the database that is replaced %v; --move keeps them", ErrSame)
+	}
+}
+
+// oldUUID reads the identity of the old database, if it can be had.
+func (r *run) oldUUID(ctx context.Context) (uuid string) {
+	s, err := r.Server.Open(ctx, r.target.final, r.application())
+	if err != nil {
+		return ""
+	}
+	defer s.Close()
+	_ = s.Scan(ctx, "SELECT value FROM public.ir_config_parameter WHERE key = 'database.uuid'", &uuid)
+	return uuid
 }
 
 // warnOfSessions names early who could keep the old database from being closed. A

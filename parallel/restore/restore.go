@@ -54,6 +54,7 @@ type Options struct {
 	// dump depends on.
 	SkipExtensions bool
 	Copy           bool // a copy gets an identity of its own, as Odoo's restore does it
+	IdentityGiven  bool // the user has said whether it is to be a copy
 	Subscription   bool // forget the subscription as well
 	Neutralize     bool
 	Addons         []string // folders with modules, for their own neutralize.sql

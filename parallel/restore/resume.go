@@ -20,6 +20,8 @@ type keeping struct {
 	record  Record
 	journal *journal // nil for a script, and before and after the load
 	resumed bool     // the database was made by an earlier run, and is gone on with
+
+	otherAddons bool // that run had another --addons-path
 }
 
 // ErrResume is returned before anything is changed when a restore cannot be
@@ -96,12 +98,13 @@ func (r *run) findRecord(ctx context.Context) (err error) {
 		return cannot("it was to become database %q, not %q", old.Database, r.Database)
 	case old.Digest != k.record.Digest:
 		return cannot("it was begun from another backup, %s", old.Source)
-	case !slices.Equal(old.Options, k.record.Options):
+	case !slices.Equal(old.Options, k.record.Options) && (old.Stage == StageLast || !slices.Equal(withoutAddons(old.Options), withoutAddons(k.record.Options))):
 		return cannot("it was begun with %s, not with %s", strings.Join(old.Options, " "), strings.Join(k.record.Options, " "))
 	case old.Files != nil && old.Files.Target != r.Filestore:
 		return cannot("its filestore was to become %s", old.Files.Target)
 	}
-	old.Source, old.Process = k.record.Source, k.record.Process
+	k.otherAddons = !slices.Equal(old.Options, k.record.Options)
+	old.Source, old.Process, old.Options = k.record.Source, k.record.Process, k.record.Options
 	k.record = *old
 	r.newRoles = old.Roles
 	return nil

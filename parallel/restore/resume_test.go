@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"odx/dumpfmt"
+	"odx/parallel/odoo"
 	"odx/parallel/pgcluster"
 )
 
@@ -406,6 +407,30 @@ func testResumeAddons(t *testing.T, s *site) {
 	const baseURL = "SELECT value FROM ir_config_parameter WHERE key = 'web.base.url'"
 	if got := s.one(s.connect("target"), baseURL); got != "http://localhost:8070" {
 		t.Errorf("web.base.url is %s", got)
+	}
+}
+
+// TestRun_ResumeOtherAddons goes on with other modules after one's own script has
+// failed: nothing is neutralized yet, and the load is not done again.
+func TestRun_ResumeOtherAddons(t *testing.T) {
+	s := newSite(t, "")
+	backup := s.backup("ALTER TABLE ir_module_module ADD COLUMN id serial", "INSERT INTO ir_module_module (name, state) VALUES ('mail', 'installed')")
+	addons := t.TempDir()
+	path := filepath.Join(addons, "mail", "data", "neutralize.sql")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("SELECT 1 / 0"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	r := s.newRun(backup)
+	r.Keep, r.Neutralize, r.Addons = true, true, []string{addons}
+	_, broken := r.do(t.Context())
+	if !errors.As(broken, new(*odoo.ScriptError)) || !errors.As(broken, new(*KeptError)) {
+		t.Fatal(broken)
+	}
+	again := s.newRun(backup)
+	again.Neutralize = true
+	s.resumed(again, broken)
+	if got := s.one(s.connect("target"), "SELECT value FROM ir_config_parameter WHERE key = 'database.is_neutralized'"); got != "true" {
+		t.Errorf("neutralized: %s", got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,6 +128,41 @@ func TestRun_EmptyFilestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := s.newRun(backup).do(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRun_OverItself replaces a database by its own backup: it is to be said whether
+// it becomes a copy.
+func TestRun_OverItself(t *testing.T) {
+	s := newSite(t, "")
+	const uuid = "INSERT INTO ir_config_parameter (key, value) VALUES ('database.uuid', '6a0e0e0e-0000-11ee-8000-000000000001')"
+	backup := s.backup(uuid)
+	first := s.newRun(backup)
+	first.Copy = false
+	if _, err := first.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := s.newRun(backup)
+	r.Force = true
+	if _, err := r.do(t.Context()); !errors.Is(err, ErrSame) {
+		t.Fatalf("got %v", err)
+	}
+	// Of a script nobody knows before.
+	script := filepath.Join(t.TempDir(), "dump.sql")
+	if err := os.WriteFile(script, s.script(odooTables, uuid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r = s.newRun(script)
+	r.Force, r.Filestore = true, ""
+	report, err := r.do(t.Context())
+	if err != nil || !strings.Contains(strings.Join(report.Warnings, "\n"), "--move keeps them") {
+		t.Errorf("%v, warnings %q", err, report.Warnings)
+	}
+	// It is another one by now.
+	r = s.newRun(backup)
+	r.Force = true
+	if _, err := r.do(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

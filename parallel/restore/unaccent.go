@@ -11,7 +11,13 @@ import (
 // notImmutable is why an index is left out.
 const notImmutable = "the role may not make unaccent(text) IMMUTABLE, which an index needs"
 
-var unaccentCall = regexp.MustCompile(`\bunaccent"?\s*\(`)
+// unaccentCall finds calls of the function of the extension, which is in the schema
+// given, and not those of somebody's own wrapper around it in another one, which
+// may well be IMMUTABLE. pg_dump qualifies what it prints.
+func unaccentCall(schema string) *regexp.Regexp {
+	name := regexp.QuoteMeta(schema)
+	return regexp.MustCompile(`(?:^|[^."\w])(?:(?:` + name + `|"` + name + `")\.)?"?unaccent"?\s*\(`)
+}
 
 // leaveUnaccent takes indexes off the list that call unaccent where it is not
 // IMMUTABLE. Odoo makes them without it then. It is an error if what calls
@@ -20,11 +26,17 @@ func (r *run) leaveUnaccent(toc *pgarchive.TOC, p *plan) error {
 	if r.notImmutable == nil {
 		return nil
 	}
+	call := unaccentCall("")
+	for _, x := range p.extensions {
+		if x.name == "unaccent" {
+			call = unaccentCall(x.schema)
+		}
+	}
 	gone := map[pgarchive.DumpID]bool{}
 	for i := range toc.Entries {
 		e := &toc.Entries[i]
 		isGone := dependsOn(e, gone)
-		if calls := needsImmutable(e); !isGone && !calls || p.left[e.ID] {
+		if calls := needsImmutable(e, call); !isGone && !calls || p.left[e.ID] {
 			continue
 		}
 		if !isGone && e.Desc != "INDEX" || strings.HasPrefix(e.Defn.String, "CREATE UNIQUE") {
@@ -39,8 +51,8 @@ func (r *run) leaveUnaccent(toc *pgarchive.TOC, p *plan) error {
 
 // needsImmutable tells whether the entry calls unaccent where only IMMUTABLE
 // functions may be called.
-func needsImmutable(e *pgarchive.Entry) bool {
-	if !unaccentCall.MatchString(e.Defn.String) {
+func needsImmutable(e *pgarchive.Entry, call *regexp.Regexp) bool {
+	if !call.MatchString(e.Defn.String) {
 		return false
 	}
 	switch e.Desc {
