@@ -39,7 +39,7 @@ func (r *run) createExtensions(ctx context.Context, s *server.Session, p *plan) 
 	}
 	for _, x := range p.extensions {
 		sql := "CREATE EXTENSION IF NOT EXISTS " + quote(x.name)
-		if x.schema != "" && x.schema != "pg_catalog" {
+		if x.schema != "" {
 			sql += " WITH SCHEMA " + quote(x.schema)
 		}
 		if err := s.Exec(ctx, sql); err != nil {

@@ -185,8 +185,8 @@ func (s *sizer) Write(p []byte) (int, error) {
 func (r *run) loadTarget(e *pgarchive.Entry, offset int64) pgload.Target {
 	name := pgload.QualifiedName(e.Namespace.String, e.Tag)
 	t := pgload.Target{Name: name, Copy: e.CopyStmt.String, Offset: offset}
-	isOurs := r.tables[tableKey{e.Namespace.String, e.Tag}]
-	if !e.Defn.Valid && isOurs {
+	canBeEmptied, isOurs := r.tables[tableKey{e.Namespace.String, e.Tag}]
+	if !e.Defn.Valid && canBeEmptied {
 		t.Empty = "TRUNCATE TABLE ONLY " + name
 	}
 	switch {

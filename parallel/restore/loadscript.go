@@ -26,8 +26,8 @@ func (r *run) loadScript(ctx context.Context, p *plan) error {
 	}
 	r.tables = map[tableKey]bool{}
 	for i := range r.source.toc.Entries {
-		if e := &r.source.toc.Entries[i]; e.Desc == pgarchive.DescTable {
-			r.tables[tableKey{e.Namespace.String, e.Tag}] = true
+		if e := &r.source.toc.Entries[i]; e.Desc == pgarchive.DescTable || e.Desc == "FOREIGN TABLE" {
+			r.tables[tableKey{e.Namespace.String, e.Tag}] = e.Desc == pgarchive.DescTable
 		}
 	}
 	r.without = cutTOC(r.source.toc).notBefore
@@ -49,7 +49,7 @@ func (r *run) loadScript(ctx context.Context, p *plan) error {
 			return err
 		}
 	}
-	r.without = cutTOC(r.source.toc).done
+	r.without = r.doneByNow()
 	if r.source.dump, err = r.writeTOC("after", sizes); err != nil {
 		return fmt.Errorf("write the table of contents: %w", err)
 	}
@@ -117,6 +117,21 @@ func cutTOC(toc *pgarchive.TOC) parts {
 		p.done[e.ID] = isBefore || e.HadDumper || e.Desc == pgarchive.DescBlobMetadata && groups[e.ID]
 	}
 	return p
+}
+
+// doneByNow are the entries that need not be restored any more when the data are
+// there. A comment may stand before them and be of the last rounds all the same, as
+// that of the schema public.
+func (r *run) doneByNow() map[pgarchive.DumpID]bool {
+	done, entries := cutTOC(r.source.toc).done, r.source.toc.ByID()
+	for _, now := range r.rounds {
+		for _, id := range now.entries {
+			if now.last && isNote(entries[id].Desc) {
+				delete(done, id)
+			}
+		}
+	}
+	return done
 }
 
 // sizeUnit is what a byte of a stand-in for a data file stands for.

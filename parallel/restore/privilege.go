@@ -30,8 +30,10 @@ type reserved struct {
 	owner     string
 	entries   map[pgarchive.DumpID]*pgarchive.Entry
 	shells    map[tableKey]bool // types that the archive declares before it makes them
+	tables    map[tableKey]bool
 	untrusted map[string]bool   // languages in which only a superuser may write functions
 	settings  map[string]bool   // settings that not everybody may change
+	everybody map[string]bool   // and those that everybody may
 
 	ofNoted map[pgarchive.DumpID]doer // entries that notes are about, as far as asked for
 }
@@ -59,6 +61,7 @@ func findReserved(ctx context.Context, s *server.Session, toc *pgarchive.TOC, ow
 	}{
 		{v.untrusted, "SELECT lanname FROM pg_catalog.pg_language WHERE NOT lanpltrusted"},
 		{v.settings, "SELECT pg_catalog.lower(name) FROM pg_catalog.pg_settings WHERE context <> 'user'"},
+		{v.everybody, "SELECT pg_catalog.lower(name) FROM pg_catalog.pg_settings WHERE context = 'user'"},
 	} {
 		err := s.Do(func(c *pgx.Conn) error {
 			rows, err := c.Query(ctx, list.sql)
@@ -79,12 +82,14 @@ func findReserved(ctx context.Context, s *server.Session, toc *pgarchive.TOC, ow
 }
 
 func newReserved(toc *pgarchive.TOC, owner string) *reserved {
-	v := &reserved{owner: owner, entries: toc.ByID(), shells: map[tableKey]bool{}, settings: map[string]bool{},
+	v := &reserved{owner: owner, entries: toc.ByID(), shells: map[tableKey]bool{}, tables: map[tableKey]bool{}, settings: map[string]bool{}, everybody: map[string]bool{},
 		untrusted: map[string]bool{"c": true, "internal": true}, ofNoted: map[pgarchive.DumpID]doer{}}
 	for i := range toc.Entries {
 		switch e := &toc.Entries[i]; {
 		case e.Desc == "SHELL TYPE":
 			v.shells[tableKey{e.Namespace.String, e.Tag}] = true
+		case e.Desc == pgarchive.DescTable:
+			v.tables[tableKey{e.Namespace.String, e.Tag}] = true
 		case e.Desc == "PROCEDURAL LANGUAGE" && !follows(e.Defn.String, []string{"TRUSTED"}):
 			v.untrusted[e.Tag] = true
 		}
@@ -111,8 +116,17 @@ func (v *reserved) doer(e *pgarchive.Entry) doer {
 		return ofOperator(e.Defn.String)
 	case "PUBLICATION":
 		return superuserIf(matches(firstWords(e.Defn.String, 5), "", "", "", "FOR", "ALL"))
-	case pgarchive.DescTableData, "SEQUENCE SET", "STATISTICS DATA":
+	case pgarchive.DescTableData, "STATISTICS DATA":
 		return v.ofData(e)
+	case "SEQUENCE SET":
+		if len(e.Dependencies) == 0 { // of a script, which has the sequence then if it is no extension's
+			return byEither
+		}
+		return v.ofData(e)
+	case "FK CONSTRAINT":
+		if table, ok := referenced(e.Defn.String); ok && !v.tables[table] {
+			return byEither // an extension's, on which the owner may have no rights
+		}
 	case "DEFAULT ACL":
 		if e.Owner.String != v.owner {
 			return byEither
@@ -150,8 +164,11 @@ func (v *reserved) ofFunction(defn string) doer {
 		case "LEAKPROOF", "SUPPORT":
 			who = bySuperuser
 		case "SET":
-			if v.settings[strings.ToLower(plain(next))] {
+			switch name := strings.ToLower(plain(next)); {
+			case v.settings[name]:
 				who = max(who, byEither)
+			case strings.Contains(name, ".") && !v.everybody[name]: // of a library that is not loaded, or of nobody
+				who = bySuperuser
 			}
 		}
 		w, ok = next, more
@@ -177,6 +194,16 @@ func (v *reserved) ofData(e *pgarchive.Entry) doer {
 		return byEither
 	}
 	return byOwner
+}
+
+// referenced gives the table that a foreign key refers to.
+func referenced(defn string) (table tableKey, ok bool) {
+	for w := range runs(defn, 4) {
+		if matches(w, "REFERENCES", "", ".", "") {
+			return tableKey{plain(w[1]), plain(w[3])}, true
+		}
+	}
+	return table, false
 }
 
 // ofNote is about what belongs to another entry. Where that is not in the

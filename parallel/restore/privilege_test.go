@@ -13,11 +13,12 @@ func TestReserved(t *testing.T) {
 		{ID: 1, Desc: "SHELL TYPE", Namespace: pgarchive.Str("s"), Tag: "later"},
 		{ID: 2, Desc: "PROCEDURAL LANGUAGE", Tag: "pl x", Defn: pgarchive.Str(`CREATE LANGUAGE "pl x" HANDLER h;`)},
 		{ID: 3, Desc: "PROCEDURAL LANGUAGE", Tag: "safe", Defn: pgarchive.Str(`CREATE TRUSTED LANGUAGE safe HANDLER h;`)},
-		{ID: 4, Desc: "TABLE", Tag: "t"},
+		{ID: 4, Desc: "TABLE", Namespace: pgarchive.Str("s"), Tag: "t"},
 		{ID: 5, Desc: "SCHEMA", Tag: "public"},
 	}}
 	who := newReserved(toc, "plain")
 	who.settings["session_replication_role"] = true
+	who.everybody["plpgsql.extra_warnings"] = true
 	for _, tt := range []struct {
 		desc, tag, defn string
 		depends         pgarchive.DumpID
@@ -33,6 +34,8 @@ func TestReserved(t *testing.T) {
 		{"FUNCTION", "f()", "CREATE FUNCTION s.f() RETURNS int\n    LANGUAGE sql SUPPORT s.g\n    AS 'y';", 0, bySuperuser},
 		{"FUNCTION", "f()", "CREATE FUNCTION s.f() RETURNS int\n    LANGUAGE sql\n    SET search_path TO 'a', 'b'\n    AS 'y';", 0, byOwner},
 		{"FUNCTION", "f()", "CREATE FUNCTION s.f() RETURNS int\n    LANGUAGE sql\n    SET session_replication_role TO 'replica'\n    AS 'y';", 0, byEither},
+		{"FUNCTION", "f()", "CREATE FUNCTION s.f() RETURNS int\n    LANGUAGE sql\n    SET \"pg_trgm.similarity_threshold\" TO '0.3'\n    AS 'y';", 0, bySuperuser},
+		{"FUNCTION", "f()", "CREATE FUNCTION s.f() RETURNS int\n    LANGUAGE sql\n    SET \"plpgsql.extra_warnings\" TO 'all'\n    AS 'y';", 0, byOwner},
 		{"FUNCTION", "f()", "CREATE FUNCTION s.f() RETURNS int\n    LANGUAGE sql\n    BEGIN ATOMIC\n SELECT LEAKPROOF;\nEND;", 0, byOwner},
 		{"PROCEDURE", "p()", "CREATE PROCEDURE s.p()\n    LANGUAGE c\n    AS 'lib', 'p';", 0, bySuperuser},
 		{"PROCEDURE", "p()", "CREATE PROCEDURE s.p()", 0, byOwner},
@@ -52,6 +55,9 @@ func TestReserved(t *testing.T) {
 		{"TABLE DATA", "t", "", 4, byOwner},
 		{"TABLE DATA", "of an extension", "", 99, byEither},
 		{"SEQUENCE SET", "of an extension", "", 99, byEither},
+		{"SEQUENCE SET", "of a script's extension", "", 0, byEither},
+		{"FK CONSTRAINT", "k", "ALTER TABLE ONLY s.t\n    ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES s.t(b);", 4, byOwner},
+		{"FK CONSTRAINT", "k", "ALTER TABLE ONLY s.t\n    ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES public.\"of an extension\"(b);", 4, byEither},
 		{"ACL", "TABLE t", "", 4, byOwner},
 		{"ACL", "FUNCTION of_an_extension()", "", 99, byEither},
 		{"ACL", "SCHEMA public", "", 5, byEither},

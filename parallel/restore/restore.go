@@ -139,7 +139,7 @@ type run struct {
 	rounds       []round                   // of pg_restore
 	without      map[pgarchive.DumpID]bool // entries of the rounds that are not for now; see loadScript
 	work         *dumpfmt.Scratch          // folder for what pg_restore is to read
-	tables       map[tableKey]bool         // that a script makes
+	tables       map[tableKey]bool         // that a script makes; true for those that can be emptied
 	oneSpace     bool                      // everything goes to the default tablespace
 	mended       map[pgarchive.DumpID]bool // entries with another definition than the archive's
 	mendedTOC    string                    // folder with the archive's changed table of contents; "" if nothing was changed

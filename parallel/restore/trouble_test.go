@@ -166,3 +166,38 @@ func TestRun_OverItself(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRun_BySuperuser restores, for an owner who is no superuser, what pg_restore
+// restores as one: from an archive and from a script.
+func TestRun_BySuperuser(t *testing.T) { onServers(t, testBySuperuser) }
+
+func testBySuperuser(t *testing.T, s *site) {
+	s.exec(s.admin, `DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'plain') THEN CREATE ROLE plain LOGIN; END IF; END $$`)
+	statements := []string{
+		`CREATE EXTENSION pg_trgm SCHEMA pg_catalog`,
+		`CREATE TABLE named (name text)`,
+		`CREATE INDEX likes ON named USING gin (name gin_trgm_ops)`,
+		`CREATE FUNCTION alike(text) RETURNS bool LANGUAGE sql SET myapp.tenant TO '1' AS $$ SELECT $1 % 'x' $$`,
+		`COMMENT ON SCHEMA public IS 'of the house'`,
+	}
+	script := filepath.Join(t.TempDir(), "dump.sql")
+	if err := os.WriteFile(script, s.script(append([]string{odooTables}, statements...)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, backup := range []string{s.backup(statements...), script} {
+		r := s.newRun(backup)
+		r.Owner, r.Filestore = "plain", ""
+		report, err := r.do(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := s.connect("target")
+		got := s.one(c, `SELECT concat_ws(', ', (SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'pg_trgm'),
+			(SELECT proconfig || proowner::regrole::text FROM pg_proc WHERE proname = 'alike'), to_regclass('likes'), obj_description('public'::regnamespace))`)
+		if want := "pg_catalog, {myapp.tenant=1,plain}, likes, of the house"; got != want {
+			t.Errorf("%s: %s, want %s; left out %v", backup, got, want, report.LeftOut)
+		}
+		c.Close(t.Context())
+		s.drop("target")
+	}
+}
