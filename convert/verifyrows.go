@@ -93,7 +93,11 @@ func (t *tableText) Close() error {
 		t.v.tables.rows.Add(rows)
 	}
 	if t.v.Table != nil {
-		t.v.Table(t.entry.Namespace.String, t.entry.Tag, rows)
+		schema, name, ok := t.entry.CopyTarget()
+		if !ok {
+			schema, name = t.entry.Namespace.String, t.entry.Tag
+		}
+		t.v.Table(schema, name, rows)
 	}
 	t.v.Meter.Item()
 	return nil

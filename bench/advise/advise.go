@@ -11,6 +11,7 @@ import (
 
 	"odx/bench/measure"
 	"odx/dumpfmt"
+	"odx/parallel/doctor"
 	"odx/parallel/dump"
 	"odx/parallel/pgtool"
 	"odx/parallel/server"
@@ -129,7 +130,7 @@ func (a *adviser) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list the tables: %w", err)
 	}
-	free, err := freeConnections(ctx, s)
+	free, err := doctor.FreeConnections(ctx, s)
 	if err != nil {
 		return fmt.Errorf("count the connections: %w", err)
 	}

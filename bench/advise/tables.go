@@ -31,15 +31,6 @@ func listTables(ctx context.Context, s *server.Session) (tables []Table, err err
 	return tables, err
 }
 
-// freeConnections returns how many more sessions the server has room for.
-func freeConnections(ctx context.Context, s *server.Session) (free int, err error) {
-	err = s.Do(func(c *pgx.Conn) error {
-		return c.QueryRow(ctx, `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-			- (SELECT sum(numbackends) FROM pg_stat_database)::int`).Scan(&free)
-	})
-	return free, err
-}
-
 // pattern returns what names this table alone to pg_dump's options: within
 // double quotes nothing but these has a meaning.
 func (t Table) pattern() string {

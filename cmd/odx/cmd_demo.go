@@ -125,6 +125,8 @@ func (d *demo) step(name string, do func() (int64, string, error)) error {
 func (d *demo) settings() server.Settings {
 	return server.Settings{Params: server.Params{
 		"host": d.cluster.Host(), "port": fmt.Sprint(d.cluster.Port()), "user": d.cluster.User(),
+		// What the environment says is for the user's own server.
+		"options": "-c search_path=public", "sslmode": "disable", "password": "none",
 	}}
 }
 
@@ -163,7 +165,7 @@ func (d *demo) makeOwner(ctx context.Context) error {
 func (d *demo) dump(ctx context.Context) (int64, string, error) {
 	r, err := dump.Run(ctx, dump.Options{
 		Server: d.settings(), Database: demoSource, Target: d.backup(), Filestore: d.filestore(demoSource),
-		Environ: os.Environ(), Finder: d.finder(), OdxVersion: odxVersion(), Jobs: d.jobs,
+		Environ: pgtool.WithoutServer(os.Environ()), Finder: d.finder(), OdxVersion: odxVersion(), Jobs: d.jobs,
 		Compress: dump.DefaultCompress, GCGuard: true, Strict: true, Warn: d.ui.warn,
 	})
 	if err != nil {
@@ -176,7 +178,7 @@ func (d *demo) dump(ctx context.Context) (int64, string, error) {
 func (d *demo) restore(ctx context.Context) (int64, string, error) {
 	r, err := restore.Run(ctx, restore.Options{
 		Server: d.settings(), Source: d.backup(), Database: demoTarget, Filestore: d.filestore(demoTarget),
-		Owner: demoOwner, Environ: os.Environ(), Finder: d.finder(), OdxVersion: odxVersion(), Jobs: d.jobs,
+		Owner: demoOwner, Environ: pgtool.WithoutServer(os.Environ()), Finder: d.finder(), OdxVersion: odxVersion(), Jobs: d.jobs,
 		Analyze: true, Warn: d.ui.warn,
 	})
 	if err != nil {
@@ -223,7 +225,7 @@ func (d *demo) script(ctx context.Context, database string) (*os.File, error) {
 	path := filepath.Join(d.scratch.Path(), database+".sql")
 	_, err = pgtool.Run(ctx, pgtool.Command{
 		Tool: tool.Path, Args: []string{"--no-owner", "--no-sync", "--no-password", "--file=" + path, "--dbname=" + child.DSN},
-		Env: pgtool.ChildEnv(os.Environ(), child.Set),
+		Env: pgtool.ChildEnv(pgtool.WithoutServer(os.Environ()), child.Set),
 	})
 	if err != nil {
 		return nil, err

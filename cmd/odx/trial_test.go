@@ -59,6 +59,36 @@ func TestVerify_Restore(t *testing.T) {
 	wantOnly(t, temp)
 }
 
+// TestVerify_RestoreOdd proves backups that are whole and come out in another way than
+// they went in: rows in other partitions, a limit of connections, sequences that are
+// at their end or count by two.
+func TestVerify_RestoreOdd(t *testing.T) {
+	w := sharedWorld(t)
+	w.exec(t, "postgres", "CREATE DATABASE peculiar TEMPLATE template0 CONNECTION LIMIT 1")
+	w.drop(t, "peculiar")
+	w.exec(t, "peculiar", `CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
+		CREATE TABLE parted (m mood, n int) PARTITION BY HASH (m);
+		CREATE TABLE part_0 PARTITION OF parted FOR VALUES WITH (MODULUS 4, REMAINDER 0);
+		CREATE TABLE part_1 PARTITION OF parted FOR VALUES WITH (MODULUS 4, REMAINDER 1);
+		CREATE TABLE part_2 PARTITION OF parted FOR VALUES WITH (MODULUS 4, REMAINDER 2);
+		CREATE TABLE part_3 PARTITION OF parted FOR VALUES WITH (MODULUS 4, REMAINDER 3);
+		INSERT INTO parted SELECT m, n FROM unnest(enum_range(NULL::mood)) m, generate_series(1, 10) n;
+		CREATE TABLE odd (id bigserial PRIMARY KEY); ALTER SEQUENCE odd_id_seq INCREMENT BY 2;
+		INSERT INTO odd VALUES (102); SELECT setval('odd_id_seq', 101);
+		CREATE TABLE full_up (id bigserial PRIMARY KEY); SELECT setval('full_up_id_seq', 9223372036854775807)`)
+	dir := scratchDir(t)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	w.tool(t, "pg_dump", "-Fc", "--load-via-partition-root", "--file="+at("peculiar.dump"), w.DSN("peculiar"))
+	w.odx(t, "dump", "peculiar", at("folder"), "--no-filestore").want(t, exitOK)
+	for _, name := range []string{"peculiar.dump", "folder"} {
+		r := runWithoutServer(t, "verify", "--restore", at(name), "--temp-dir", dir, "--jobs", "4")
+		r.want(t, exitOK)
+		if strings.Contains(r.stderr, "sequences (") {
+			t.Errorf("%s: %s", name, r.stderr)
+		}
+	}
+}
+
 // TestVerify_RestoreEnded ends it while the server runs: an interruption leaves
 // nothing, a kill the folder only, which is locked until then and which odx clean
 // finds.

@@ -78,14 +78,22 @@ func isViaRoot(e *Entry) bool {
 	if strings.HasPrefix(e.Defn.String, viaRootComment) {
 		return true
 	}
+	schema, name, ok := e.CopyTarget()
+	return ok && (schema != e.Namespace.String || name != e.Tag)
+}
+
+// CopyTarget gives the table that the entry's COPY statement names, which is the root
+// of the partitioned table for rows that are loaded through it; ok is false if there
+// is no such statement or it does not qualify the name.
+func (e *Entry) CopyTarget() (schema, name string, ok bool) {
 	text, isCopy := strings.CutPrefix(e.CopyStmt.String, "COPY ")
 	schema, rest, err := cutIdentifier(text)
 	rest, isQualified := strings.CutPrefix(rest, ".")
 	if !isCopy || err != nil || !isQualified {
-		return false
+		return "", "", false
 	}
-	name, _, err := cutIdentifier(rest)
-	return err == nil && (schema != e.Namespace.String || name != e.Tag)
+	name, _, err = cutIdentifier(rest)
+	return schema, name, err == nil
 }
 
 func isTable(e *Entry) bool { return e.Desc == DescTable || e.Desc == "FOREIGN TABLE" }

@@ -37,3 +37,9 @@ func sameVariable(a, b string) bool {
 	}
 	return a == b
 }
+
+// WithoutServer leaves out of an environment what tells libpq of the user's own
+// server, passwords among it.
+func WithoutServer(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(kv string) bool { return strings.HasPrefix(kv, "PG") })
+}

@@ -31,9 +31,9 @@ type reserved struct {
 	entries   map[pgarchive.DumpID]*pgarchive.Entry
 	shells    map[tableKey]bool // types that the archive declares before it makes them
 	tables    map[tableKey]bool
-	untrusted map[string]bool   // languages in which only a superuser may write functions
-	settings  map[string]bool   // settings that not everybody may change
-	everybody map[string]bool   // and those that everybody may
+	untrusted map[string]bool // languages in which only a superuser may write functions
+	settings  map[string]bool // settings that not everybody may change
+	everybody map[string]bool // and those that everybody may
 
 	ofNoted map[pgarchive.DumpID]doer // entries that notes are about, as far as asked for
 }

@@ -74,7 +74,7 @@ func indexes(ctx context.Context, s *server.Session) (Check, error) {
 
 // sequenceQuery finds columns of whole numbers that take their values from a
 // sequence of their own.
-const sequenceQuery = `SELECT sn.nspname, sc.relname, tn.nspname, tc.relname, a.attname FROM pg_catalog.pg_sequence s
+const sequenceQuery = `SELECT sn.nspname, sc.relname, tn.nspname, tc.relname, a.attname, s.seqincrement::text FROM pg_catalog.pg_sequence s
 	JOIN pg_catalog.pg_class sc ON sc.oid = s.seqrelid JOIN pg_catalog.pg_namespace sn ON sn.oid = sc.relnamespace
 	JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = s.seqrelid
 		AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
@@ -92,16 +92,18 @@ func sequences(ctx context.Context, s *server.Session) (Check, error) {
 	}
 	for _, v := range columns {
 		sequence, column := pgx.Identifier{v[0], v[1]}.Sanitize(), pgx.Identifier{v[4]}.Sanitize()
-		var most, next *int64
-		err := s.Scan(ctx, fmt.Sprintf(`SELECT (SELECT pg_catalog.max(%s) FROM %s), (SELECT last_value + is_called::int FROM %s)`,
-			column, pgx.Identifier{v[2], v[3]}.Sanitize(), sequence), &most, &next)
+		var most, next string
+		var taken bool
+		err := s.Scan(ctx, fmt.Sprintf(`SELECT COALESCE(most, 0)::text, next::text, COALESCE(next <= most, false)
+			FROM (SELECT pg_catalog.max(%s) FROM %s) t (most), (SELECT last_value::numeric + CASE WHEN is_called THEN %s ELSE 0 END FROM %s) s (next)`,
+			column, pgx.Identifier{v[2], v[3]}.Sanitize(), v[5], sequence), &most, &next, &taken)
 		switch {
 		case server.SQLState(err) == insufficientPrivilege:
 			continue // what row security hides has been named with the rows
 		case err != nil:
 			return c, fmt.Errorf("look at sequence %s: %w", sequence, err)
-		case most != nil && next != nil && *next <= *most:
-			c.fail("%s.%s goes on with %d, and %s.%s has %s up to %d", v[0], v[1], *next, v[2], v[3], v[4], *most)
+		case taken:
+			c.fail("%s.%s goes on with %s, and %s.%s has %s up to %s", v[0], v[1], next, v[2], v[3], v[4], most)
 		}
 	}
 	return c, nil

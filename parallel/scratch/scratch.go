@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"odx/dumpfmt"
@@ -218,12 +216,26 @@ func (t *trial) settings(user string) server.Settings {
 func (t *trial) restore(ctx context.Context) (err error) {
 	o := restore.Options{
 		Server: t.settings(t.user()), Maint: "postgres", Source: t.Source, Database: database,
-		Environ: withoutServer(t.Environ), Finder: t.Finder, OdxVersion: t.OdxVersion, Jobs: t.Jobs,
+		Environ: pgtool.WithoutServer(t.Environ), Finder: t.Finder, OdxVersion: t.OdxVersion, Jobs: t.Jobs,
 		Collation: restore.CollationOdoo, NoPrivileges: true, NoTablespaces: true, MissingRoles: restore.SkipMissing,
-		Progress: t.Progress, // its warnings are about a database that stays, and are in its report
+		SkipExtensions: true,       // what nothing depends on is in the report
+		Progress:       t.Progress, // its warnings are about a database that stays, and are in its report
 	}
-	t.report.Restore, err = restore.Run(ctx, o)
-	return err
+	if t.report.Restore, err = restore.Run(ctx, o); err != nil {
+		return err
+	}
+	return t.openToAll(ctx)
+}
+
+// openToAll takes the limit of connections that came with the database away: this one
+// is looked at over several.
+func (t *trial) openToAll(ctx context.Context) error {
+	s, err := t.settings(t.cluster.User()).Open(ctx, "postgres", "odx verify")
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Exec(ctx, "ALTER DATABASE "+database+" CONNECTION LIMIT -1")
 }
 
 // UntrustedError is returned when the backup needs more rights than an untrusted
@@ -246,12 +258,6 @@ func (t *trial) explain(err error) error {
 		return fmt.Errorf("restore into a throw-away server: %s is full (--temp-dir names another folder): %w", t.TempDir, err)
 	}
 	return fmt.Errorf("restore into a throw-away server: %w", err)
-}
-
-// withoutServer leaves out what tells libpq of the user's own server, passwords
-// among it.
-func withoutServer(environ []string) []string {
-	return slices.DeleteFunc(slices.Clone(environ), func(kv string) bool { return strings.HasPrefix(kv, "PG") })
 }
 
 // leadingNumber gives the major version in such as "15.18 (Debian 15.18-0)"; 0
