@@ -70,7 +70,10 @@ func TestBench_Interrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for { // until there is something that could be left
+	for deadline := time.Now().Add(time.Minute); ; { // until there is something that could be left
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing is made: %s", &stderr)
+		}
 		made, err := filepath.Glob(filepath.Join(dir, "odx-tmp-bench-*", "*"))
 		if err != nil {
 			t.Fatal(err)

@@ -143,7 +143,7 @@ func (d *demo) generate(ctx context.Context) (int64, string, error) {
 		return 0, "", err
 	}
 	r, err := bench.Generate(ctx, bench.Options{
-		DSN: d.cluster.DSN("postgres"), Database: demoSource, Owner: demoOwner, Filestore: d.filestore(demoSource),
+		DSN: d.cluster.DSN("postgres") + " options='-c search_path=public' sslmode=disable password=none", Database: demoSource, Owner: demoOwner, Filestore: d.filestore(demoSource),
 		Seed: demoSeed, Scale: d.size, FilestoreBytes: d.size / 2, Jobs: d.jobs,
 	})
 	if err != nil {

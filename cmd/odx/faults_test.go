@@ -380,16 +380,23 @@ func TestInterrupt(t *testing.T) {
 		w.odx(t, tc.args...).want(t, exitOK)
 		whole := time.Since(began)
 		tc.finish()
+		interrupted := 0
 		for i := range tc.moments {
 			for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM}[i%2 : i%2+1] {
 				delay := whole * time.Duration(i) / time.Duration(tc.moments)
 				t.Run(fmt.Sprintf("%s %s after %d of %d", tc.name, sig, i, tc.moments), func(t *testing.T) {
-					if w.interrupt(t, sig, delay, tc.args...) == exitOK {
+					switch w.interrupt(t, sig, delay, tc.args...) {
+					case exitOK:
 						tc.finish()
+					case exitInterrupted:
+						interrupted++
 					}
 					w.nothingLeft(t, dir)
 				})
 			}
+		}
+		if interrupted == 0 {
+			t.Errorf("%s: no signal interrupted it", tc.name)
 		}
 	}
 }

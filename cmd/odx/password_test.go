@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -33,7 +34,10 @@ func TestPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.exec(t, "postgres", "SELECT pg_reload_conf()")
-	for strangers := true; strangers; { // until the server has read the file
+	for strangers, deadline := true, time.Now().Add(time.Minute); strangers; { // until the server has read the file
+		if time.Now().After(deadline) {
+			t.Fatal("the server does not ask for a password")
+		}
 		c, err := pgx.Connect(t.Context(), strings.Replace(w.DSN("kept"), "user="+w.User(), "user=keeper", 1))
 		if strangers = err == nil; strangers {
 			c.Close(t.Context())

@@ -60,6 +60,12 @@ func TestSecrets_Processes(t *testing.T) {
 			isRunning = isRunning || strings.Contains(arguments, "pg_restore")
 		}
 	}
+	// Who may not be looked into has files in /proc that are root's.
+	if info, err := os.Stat(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid)); err != nil {
+		t.Error(err)
+	} else if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 {
+		t.Errorf("odx can be looked into: its environ is user %d's", st.Uid)
+	}
 	core := regexp.MustCompile(`(?m)^Max core file size +0 +0 `)
 	for pid, arguments := range all {
 		environ, err := os.ReadFile("/proc/" + pid + "/environ")

@@ -32,7 +32,7 @@ func startConvert(t *testing.T, cmd *exec.Cmd, dir string) {
 // TestHangUp ends a line to odx: the work ends in order, or goes on if nohup had
 // odx ignore that.
 func TestHangUp(t *testing.T) {
-	source := bigArchive(t, 40<<20)
+	source := bigArchive(t, 200<<20)
 	for _, ignored := range []bool{false, true} {
 		dir := t.TempDir()
 		cmd := withoutServer(t.Context(), "convert", source, filepath.Join(dir, "x"))
@@ -60,7 +60,7 @@ func TestHangUp(t *testing.T) {
 // TestReaderGone lets who reads odx's messages go away, as tee does at Ctrl-C: odx
 // does its work, and what it does in the end.
 func TestReaderGone(t *testing.T) {
-	source := bigArchive(t, 40<<20)
+	source := bigArchive(t, 200<<20)
 	for _, interrupted := range []bool{false, true} {
 		r, w, err := os.Pipe()
 		if err != nil {

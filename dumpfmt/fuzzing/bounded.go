@@ -4,6 +4,7 @@ package fuzzing
 
 import (
 	"fmt"
+	"os"
 	"runtime/metrics"
 	"testing"
 	"time"
@@ -15,8 +16,21 @@ import (
 const (
 	allocTotal   = 256 << 20
 	allocPerByte = 16 << 10
-	longest      = time.Minute
 )
+
+// longest is the processor's time for one input. A run that is shorter than that
+// ends before an input that has no end is seen: LimitVariable names less.
+var longest = limit(os.Getenv(LimitVariable), time.Minute)
+
+// LimitVariable is the environment's variable with another longest.
+const LimitVariable = "ODX_FUZZ_LIMIT"
+
+func limit(text string, otherwise time.Duration) time.Duration {
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return d
+	}
+	return otherwise
+}
 
 // Bounded watches the rest of a fuzz target, which is to call what it returns in
 // the end; n is the size of the input in bytes.
@@ -26,10 +40,25 @@ func Bounded(t testing.TB, n int) (done func()) {
 	t.Helper()
 	// Without it go test would wait for an input that has no end, and then call
 	// its time over.
-	watchdog := time.AfterFunc(longest, func() { panic(fmt.Sprintf("%d bytes of input take longer than %v", n, longest)) })
+	began := processorTime()
+	watchdog := time.NewTicker(longest / 10)
+	ended := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ended:
+				return
+			case <-watchdog.C:
+			}
+			if processorTime()-began > longest {
+				panic(fmt.Sprintf("%d bytes of input take longer than %v", n, longest))
+			}
+		}
+	}()
 	before := allocated()
 	return func() {
 		watchdog.Stop()
+		close(ended)
 		if took := allocated() - before; took > allocTotal+uint64(n)*allocPerByte {
 			t.Errorf("%d bytes of input had %d bytes allocated", n, took)
 		}

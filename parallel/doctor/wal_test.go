@@ -17,7 +17,7 @@ func TestWAL_Archiver(t *testing.T) {
 	if err := os.WriteFile(stop, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for d := dir; d != "/" && d != os.TempDir(); d = filepath.Dir(d) { // the server's user gets there
+	for d := dir; d != "/" && d != filepath.Clean(os.TempDir()); d = filepath.Dir(d) { // the server's user gets there
 		if err := os.Chmod(d, 0o755); err != nil {
 			t.Fatal(err)
 		}

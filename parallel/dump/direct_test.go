@@ -173,7 +173,7 @@ func (o *office) truncateWhenBegun(r *run) <-chan error {
 				_, err := waiting.Exec(context.Background(), "TRUNCATE twin_a, twin_b")
 				done <- err
 			}()
-			for !o.waited() {
+			for end := time.Now().Add(time.Minute); !o.waited() && time.Now().Before(end); {
 				time.Sleep(time.Millisecond)
 			}
 		})

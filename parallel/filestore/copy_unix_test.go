@@ -27,7 +27,7 @@ func asSomebody(t *testing.T, dirs ...string) bool {
 		return true
 	}
 	for _, dir := range append(dirs, filepath.Dir(t.TempDir())) {
-		for ; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		for ; dir != filepath.Clean(os.TempDir()) && dir != "/"; dir = filepath.Dir(dir) {
 			must(t, os.Chmod(dir, 0o755))
 		}
 	}

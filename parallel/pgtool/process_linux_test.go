@@ -54,17 +54,6 @@ func TestStart_ParentKilled(t *testing.T) {
 	waitFor(t, "end of the child", func() bool { return isEnded(child) })
 }
 
-// isEnded also counts a process that nobody has reaped, which is so in a
-// container without an init.
-func isEnded(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return true
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	return strings.HasPrefix(rest, "Z")
-}
-
 // The main thread does not end before the process does: it stays with TestMain.
 func init() { runtime.LockOSThread() }
 

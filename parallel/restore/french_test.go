@@ -52,13 +52,17 @@ func newFrenchSite(t *testing.T, binDir string) *site {
 }
 
 // TestRun_French meets the errors that odx tells apart on a server whose
-// messages are not English.
+// messages are not English: the machine's own, which has translations if the machine
+// has the locale.
 func TestRun_French(t *testing.T) { onServers(t, testFrench) }
 
 func testFrench(t *testing.T, here *site) {
 	s := newFrenchSite(t, here.BinDir())
 	_, err := s.admin.Exec(t.Context(), "SELECT * FROM nothing")
 	t.Logf("the server says: %v", err)
+	if err == nil || strings.HasSuffix(t.Name(), "here") && strings.Contains(err.Error(), "does not exist") {
+		t.Skip("the server speaks no French")
+	}
 	s.exec(s.admin, "CREATE ROLE modest LOGIN CREATEDB; CREATE ROLE reader")
 	backup := s.backup("CREATE EXTENSION unaccent; ALTER FUNCTION unaccent(text) IMMUTABLE; COMMENT ON EXTENSION unaccent IS 'x'",
 		"CREATE INDEX plainly ON ir_attachment (unaccent(store_fname)); GRANT SELECT ON ir_attachment TO reader")

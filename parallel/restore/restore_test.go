@@ -456,14 +456,18 @@ func TestRun_Roles(t *testing.T) {
 // TestRun_OlderServer restores with a pg_restore that sets what the server does
 // not know.
 func TestRun_OlderServer(t *testing.T) {
-	s := newSite(t, "")
-	var newer string
+	var older, newer string
 	for _, bin := range binDirs()[1:] {
 		tool, err := pgtool.Finder{BinDir: bin}.Newest(t.Context(), "pg_restore")
-		if err == nil && tool.Version.Major >= 17 {
+		switch {
+		case err != nil:
+		case tool.Version.Major >= 17:
 			newer = bin
+		default:
+			older = bin
 		}
 	}
+	s := newSite(t, older)
 	if newer == "" || s.Major() >= 17 {
 		t.Skip("ODX_TEST_PG has no pg_restore that is new enough")
 	}
