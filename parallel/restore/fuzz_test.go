@@ -232,7 +232,7 @@ func planWithoutServer(t *testing.T, toc *pgarchive.TOC) {
 	}
 	wantWaits(t, toc)
 	for _, connecting := range []func(*pgarchive.Entry) bool{onlyOwner, func(e *pgarchive.Entry) bool { return who.doer(e) != byOwner }} {
-		list := rounds(toc, p.left, connecting)
+		list := rounds(toc, p.left, connecting, len(toc.Entries)%2 == 0)
 		wantEachOnce(t, toc, p.left, connecting, list)
 		wantEachOnce(t, toc, p.left, connecting, apart(list, toc, m.changed))
 	}

@@ -40,7 +40,7 @@ func TestRounds_Kitchen(t *testing.T) {
 	for _, v := range versions {
 		toc := kitchen(t, v)
 		left := map[pgarchive.DumpID]bool{toc.Entries[5].ID: true}
-		got := rounds(toc, left, onlyOwner)
+		got := rounds(toc, left, onlyOwner, false)
 		var loads, last []bool
 		for _, r := range got {
 			loads, last = append(loads, r.load), append(last, r.last)
@@ -87,7 +87,7 @@ func TestRounds_KitchenOfTwo(t *testing.T) {
 		toc := kitchen(t, v)
 		mappingsNeedServers(toc)
 		who := newReserved(toc, "plain")
-		got := rounds(toc, nil, func(e *pgarchive.Entry) bool { return who.doer(e) != byOwner })
+		got := rounds(toc, nil, func(e *pgarchive.Entry) bool { return who.doer(e) != byOwner }, false)
 		if n := count(got); n != len(toc.Entries) {
 			t.Errorf("%s: %d of %d entries", v, n, len(toc.Entries))
 		}
@@ -150,7 +150,7 @@ func TestRounds_One(t *testing.T) {
 		{ID: 4, Desc: "ACL", Section: pgarchive.SectionNone, Dependencies: []pgarchive.DumpID{3}},
 		{ID: 2, Desc: "INDEX", Section: pgarchive.SectionPostData},
 	}}
-	if got := fmt.Sprint(rounds(toc, nil, onlyOwner)); got != "[{false true false false [3 1 2]} {false false false false [4]}]" {
+	if got := fmt.Sprint(rounds(toc, nil, onlyOwner, false)); got != "[{false true false false [3 1 2]} {false false false false [4]}]" {
 		t.Error(got)
 	}
 }
@@ -176,7 +176,7 @@ func TestRounds_Chain(t *testing.T) {
 		{ID: 11, Desc: "EVENT TRIGGER", Section: pgarchive.SectionPostData},
 	}}
 	var got [][]pgarchive.DumpID
-	for _, r := range rounds(toc, nil, onlyOwner) {
+	for _, r := range rounds(toc, nil, onlyOwner, false) {
 		got = append(got, r.entries)
 	}
 	if text := fmt.Sprint(got); text != "[[1 2 3 4] [5] [6] [10] [7 8] [9] [11]]" {
@@ -193,7 +193,7 @@ func TestRounds_LongChain(t *testing.T) {
 		id := pgarchive.DumpID(i + 1)
 		toc.Entries[i] = pgarchive.Entry{ID: id, Desc: "VIEW", Section: pgarchive.SectionPreData, Dependencies: []pgarchive.DumpID{id + 1}}
 	}
-	if n := count(rounds(toc, nil, onlyOwner)); n != len(toc.Entries) {
+	if n := count(rounds(toc, nil, onlyOwner, false)); n != len(toc.Entries) {
 		t.Errorf("%d of %d entries", n, len(toc.Entries))
 	}
 }

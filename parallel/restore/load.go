@@ -135,7 +135,7 @@ func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error 
 	}
 	r.rounds = rounds(toc, p.left, func(e *pgarchive.Entry) bool {
 		return r.power == superuserConnecting && who.doer(e) != byOwner
-	})
+	}, !r.knowsNeeds())
 	if r.source.script == nil {
 		r.rounds = apart(r.rounds, toc, r.mended)
 	}

@@ -95,7 +95,7 @@ func TestReserved_Broken(t *testing.T) {
 		for i := range toc.Entries {
 			who.doer(&toc.Entries[i])
 		}
-		if n := count(rounds(toc, nil, func(e *pgarchive.Entry) bool { return who.doer(e) != byOwner })); n != len(toc.Entries) {
+		if n := count(rounds(toc, nil, func(e *pgarchive.Entry) bool { return who.doer(e) != byOwner }, false)); n != len(toc.Entries) {
 			t.Errorf("%q: %d of %d entries", defn, n, len(toc.Entries))
 		}
 	}

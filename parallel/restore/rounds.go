@@ -30,7 +30,8 @@ type round struct {
 // An entry of the owner comes after all of the connecting role that stand
 // before it in the archive: a view that needs a cast does not say so. An entry
 // of the connecting role comes as early as its dependencies let it, so that
-// there are few rounds.
+// there are few rounds; in an archive made of a script, which does not know of all
+// that an entry depends on, it comes after all of the owner that stand before it.
 //
 // pg_dump leaves dependencies out that parallel workers need: row triggers of a
 // partitioned table, for instance, could fire on restored rows, and a constraint
@@ -55,6 +56,7 @@ type stages struct {
 	views      map[pgarchive.DumpID]bool
 	number     map[pgarchive.DumpID]int
 	main       int
+	ordered    bool // the order says more than the dependencies
 }
 
 func (s *stages) grants() int { return s.main + 2*s.longest + 2 }
@@ -62,8 +64,8 @@ func (s *stages) final() int  { return s.grants() + 2*s.longest + 3 }
 
 // rounds divides the entries that pg_restore gets. The TOC is left with the
 // dependencies that it lacked.
-func rounds(toc *pgarchive.TOC, left map[pgarchive.DumpID]bool, connecting func(*pgarchive.Entry) bool) (list []round) {
-	s := &stages{toc: toc, connecting: connecting, views: viewEntries(toc), number: map[pgarchive.DumpID]int{}}
+func rounds(toc *pgarchive.TOC, left map[pgarchive.DumpID]bool, connecting func(*pgarchive.Entry) bool, ordered bool) (list []round) {
+	s := &stages{toc: toc, ordered: ordered, connecting: connecting, views: viewEntries(toc), number: map[pgarchive.DumpID]int{}}
 	s.waits, s.longest = parallelWaits(toc)
 	s.numberDefinitions(left)
 	byNumber := make([][]pgarchive.DumpID, s.final()+2)
@@ -89,6 +91,7 @@ func rounds(toc *pgarchive.TOC, left map[pgarchive.DumpID]bool, connecting func(
 
 // numberDefinitions numbers what comes before the load, and with it main.
 func (s *stages) numberDefinitions(left map[pgarchive.DumpID]bool) {
+	earliest := 1
 	for i := range s.toc.Entries {
 		e := &s.toc.Entries[i]
 		if left[e.ID] || isNote(e.Desc) || isPreamble(e.Desc) || e.Section == pgarchive.SectionPostData {
@@ -97,10 +100,13 @@ func (s *stages) numberDefinitions(left map[pgarchive.DumpID]bool) {
 		if !s.connecting(e) {
 			if e.Section == pgarchive.SectionPreData {
 				s.number[e.ID] = s.main
+				if s.ordered {
+					earliest = s.main + 1
+				}
 			}
 			continue
 		}
-		n := 1
+		n := earliest
 		for _, d := range e.Dependencies {
 			if of, ok := s.number[d]; ok {
 				n = max(n, of+(of+1)%2) // the owner's number, or the next odd one

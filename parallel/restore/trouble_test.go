@@ -179,6 +179,8 @@ func testBySuperuser(t *testing.T, s *site) {
 		`CREATE INDEX likes ON named USING gin (name gin_trgm_ops)`,
 		`CREATE FUNCTION alike(text) RETURNS bool LANGUAGE sql SET myapp.tenant TO '1' AS $$ SELECT $1 % 'x' $$`,
 		`COMMENT ON SCHEMA public IS 'of the house'`,
+		`CREATE TYPE a AS (n int); CREATE FUNCTION a2i(a) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT ($1).n'; CREATE CAST (a AS int) WITH FUNCTION a2i(a)`,
+		`CREATE TYPE b AS (n int); CREATE FUNCTION b2i(b) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT ($1).n'; CREATE CAST (b AS int) WITH FUNCTION b2i(b)`,
 	}
 	script := filepath.Join(t.TempDir(), "dump.sql")
 	if err := os.WriteFile(script, s.script(append([]string{odooTables}, statements...)...), 0o600); err != nil {
@@ -193,11 +195,26 @@ func testBySuperuser(t *testing.T, s *site) {
 		}
 		c := s.connect("target")
 		got := s.one(c, `SELECT concat_ws(', ', (SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'pg_trgm'),
-			(SELECT proconfig || proowner::regrole::text FROM pg_proc WHERE proname = 'alike'), to_regclass('likes'), obj_description('public'::regnamespace))`)
-		if want := "pg_catalog, {myapp.tenant=1,plain}, likes, of the house"; got != want {
+			(SELECT proconfig || proowner::regrole::text FROM pg_proc WHERE proname = 'alike'), to_regclass('likes'), (SELECT count(*) FROM pg_cast WHERE castfunc IN ('a2i'::regproc, 'b2i'::regproc)), obj_description('public'::regnamespace))`)
+		if want := "pg_catalog, {myapp.tenant=1,plain}, likes, 2, of the house"; got != want {
 			t.Errorf("%s: %s, want %s; left out %v", backup, got, want, report.LeftOut)
 		}
 		c.Close(t.Context())
 		s.drop("target")
+	}
+}
+
+// TestRun_KitchenScript restores a script with every kind of entry, as a superuser
+// for an owner who is none.
+func TestRun_KitchenScript(t *testing.T) {
+	for _, bin := range binDirs() {
+		s := newSite(t, bin)
+		t.Cleanup(func() { s.dropAll("target") })
+		r := s.newKitchen()
+		r.Source = filepath.Join("../../dumpfmt/rebuild/testdata", s.newestVersion(), "plain.sql.gz")
+		if _, err := r.do(t.Context()); err != nil {
+			t.Errorf("%s: %v", bin, err)
+		}
+		s.dropAll("target")
 	}
 }
