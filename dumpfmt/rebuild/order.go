@@ -89,10 +89,17 @@ func (it *item) objectOf() object {
 
 // findObject gives the index of the item that an ACL is about, -1 if there is
 // none: functions of the system have ACLs too. Of functions with one name it
-// takes the first one behind the last ACL.
+// takes that with the arguments which the ACL's own name has, else, where names are
+// in quotes, the first one behind the last ACL.
 func (it *item) findObject(b *builder, objects map[object][]int, last int) int {
+	candidates := objects[it.target(b)]
+	for _, i := range candidates {
+		if strings.HasSuffix(it.entry.Tag, " "+b.items[i].entry.Tag) {
+			return i
+		}
+	}
 	found := -1
-	for _, i := range objects[it.target(b)] {
+	for _, i := range candidates {
 		if found = i; i >= last {
 			break
 		}

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"odx/dumpfmt"
+	"odx/dumpfmt/rebuild"
 )
 
 // TestRun_SlowDrop fails a restore while the server takes its time to drop a
@@ -217,4 +219,26 @@ func TestRun_KitchenScript(t *testing.T) {
 		}
 		s.dropAll("target")
 	}
+}
+
+// TestScript_OverloadedACL has functions of one name, of which the last one has an
+// ACL.
+func TestScript_OverloadedACL(t *testing.T) {
+	s := newSite(t, "")
+	text := s.script("CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'", "CREATE FUNCTION f(text) RETURNS int LANGUAGE sql AS 'SELECT 2'",
+		"REVOKE ALL ON FUNCTION f(text) FROM PUBLIC")
+	result, err := rebuild.ReadHead(bytes.NewReader(text), rebuild.Options{Name: "dump.sql"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := result.TOC.ByID()
+	for i := range result.TOC.Entries {
+		if e := &result.TOC.Entries[i]; e.Desc == "ACL" {
+			if len(e.Dependencies) == 0 || entries[e.Dependencies[0]].Tag != "f(text)" {
+				t.Errorf("the ACL of %s depends on %v", e.Tag, e.Dependencies)
+			}
+			return
+		}
+	}
+	t.Error("no ACL")
 }
