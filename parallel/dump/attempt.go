@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -169,8 +170,11 @@ func (r *run) copyFilestore(ctx context.Context, g *guard) error {
 	}
 	defer list.Close()
 	check, err := filestore.Check(ctx, list, filestore.CheckOptions{
-		Dir: r.storeDir(), Source: r.Filestore, Jobs: r.Jobs, Verification: r.verification,
+		Dir: r.storeDir(), Source: r.Filestore, Jobs: r.Jobs, Verification: r.verification, Suspects: result.Changing,
 	})
+	if err == nil {
+		err = r.dropUnnamed(&result, check.Unnamed)
+	}
 	if err != nil {
 		return fmt.Errorf("check the filestore: %w", err)
 	}
@@ -180,6 +184,27 @@ func (r *run) copyFilestore(ctx context.Context, g *guard) error {
 	r.record.Filestore = filestoreRecord(result, check, g.State())
 	r.record.Filestore.SHA1 = r.sha1Record()
 	return os.Remove(r.spoolFile())
+}
+
+// dropUnnamed takes files out of the copy that were being written while they were
+// copied, and that the snapshot does not name: under the name of the whole file Odoo
+// would take the part for it when it is uploaded again.
+func (r *run) dropUnnamed(copied *filestore.Result, paths []string) error {
+	for _, rel := range paths {
+		path := filepath.Join(r.storeDir(), filepath.FromSlash(rel))
+		info, err := os.Lstat(path)
+		if err == nil {
+			err = os.Remove(path)
+		}
+		if err != nil {
+			return err
+		}
+		copied.Files, copied.Bytes = copied.Files-1, copied.Bytes-info.Size()
+	}
+	if n := len(paths); n > 0 {
+		r.warn("%d files that were being written while they were copied are left out; the snapshot names none of them", n)
+	}
+	return nil
 }
 
 // explainLock adds what to do to an error of the locking step.

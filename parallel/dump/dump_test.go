@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -243,4 +244,38 @@ func (r *run) nothingLeft(t *testing.T) {
 	for _, e := range entries {
 		t.Errorf("left: %s", e.Name())
 	}
+}
+
+// TestRun_Uploading dumps while a file is written that the snapshot does not name:
+// a part of it is not to stand under the name of the whole.
+func TestRun_Uploading(t *testing.T) {
+	o := newOffice(t)
+	const growing = "ab/abcdefabcdefabcdefabcdefabcdefabcdefabcd"
+	path := filepath.Join(o.store, growing)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, make([]byte, 8<<20), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	written := make(chan error, 1)
+	go func() {
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+		for err == nil && ctx.Err() == nil {
+			_, err = f.Write([]byte("more"))
+		}
+		written <- errors.Join(err, f.Close())
+	}()
+	r := o.newRun()
+	report, err := r.do(t.Context())
+	end()
+	if err := errors.Join(err, <-written); err != nil {
+		t.Fatal(err)
+	}
+	f := report.Record.Filestore
+	if _, err := os.Lstat(filepath.Join(r.Target, "filestore", growing)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the part is there: %v", err)
+	}
+	if report.Losses() || f.Files != f.Named || !strings.Contains(strings.Join(report.Warnings, "\n"), "1 files that were being written") {
+		t.Errorf("%+v, warnings %q", f, report.Warnings)
+	}
+	o.wantConsistent(r.Target)
 }

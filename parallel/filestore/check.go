@@ -23,6 +23,9 @@ type CheckOptions struct {
 	// Absent are files, and folders with all below them, that count as not there.
 	Absent []string
 
+	// Suspects are paths of files that may not be whole, see CheckResult.Unnamed.
+	Suspects []string
+
 	Jobs         int           // lookups at once, at least 1
 	Permissions  *Permissions  // of files copied now, as in Options
 	Verification *Verification // of the copy, and of files copied now; nil: not verified
@@ -38,6 +41,8 @@ type CheckResult struct {
 	Missing   int64 // of Named: no such file
 	Damaged   int64 // of Named: of another size than file_size, or of content that is not that of its name
 	OtherSize int64 // of Named: of another size, with the content of its name: file_size is wrong, which is no loss
+
+	Unnamed []string // of Suspects: those that the list does not name, in order
 
 	Lost []Loss // Missing and Damaged: the first of the list, at most MaxNames
 }
@@ -123,7 +128,7 @@ func Check(ctx context.Context, list io.Reader, o CheckOptions) (CheckResult, er
 	}
 	return CheckResult{
 		Rows: rows.rows, Named: c.named.Load(), Elsewhere: c.elsewhere.Load(), Recovered: c.recovered.Load(),
-		Missing: c.missing.Load(), Damaged: c.damaged.Load(), OtherSize: c.otherSize.Load(), Lost: c.lost.list(),
+		Missing: c.missing.Load(), Damaged: c.damaged.Load(), OtherSize: c.otherSize.Load(), Unnamed: c.unnamed(), Lost: c.lost.list(),
 	}, nil
 }
 

@@ -66,6 +66,7 @@ type copier struct {
 	cannotLink atomic.Bool // the target is on another file system
 	unlinked   firsts[Problem]
 	differing  firsts[string]
+	changing   firsts[string]
 
 	files, bytes, folders, linked, present, vanished, changed, unread, skipped atomic.Int64
 	hardLinked, notLinked, same, differ                                        atomic.Int64
@@ -94,6 +95,7 @@ func setup(o Options) *copier {
 	c.problems.compare = byPath
 	c.unlinked.n, c.unlinked.compare = 1, byPath
 	c.differing.n, c.differing.compare = o.MaxNames, cmp.Compare[string]
+	c.changing.n, c.changing.compare = o.MaxNames, cmp.Compare[string]
 	return c
 }
 
@@ -195,7 +197,7 @@ func (c *copier) serve(ctx context.Context) error {
 func (c *copier) result() Result {
 	return Result{
 		Files: c.files.Load(), Bytes: c.bytes.Load(), Folders: c.folders.Load(), Links: c.linked.Load(),
-		Present: c.present.Load(), Vanished: c.vanished.Load(), Changed: c.changed.Load(),
+		Present: c.present.Load(), Vanished: c.vanished.Load(), Changed: c.changed.Load(), Changing: c.changing.list(),
 		Unread: c.unread.Load(), Skipped: c.skipped.Load(), Problems: c.problems.list(),
 		HardLinked: c.hardLinked.Load(), NotLinked: c.notLinked.Load(), WhyNotLinked: c.unlinked.list(),
 		Same: c.same.Load(), Differ: c.differ.Load(), Differing: c.differing.list(),

@@ -6,6 +6,8 @@ import (
 	"hash"
 	"io/fs"
 	"path/filepath"
+
+	"odx/dumpfmt"
 )
 
 // worker copies files, one after the other.
@@ -153,6 +155,9 @@ func (w *worker) fill(ctx context.Context, p *pair, name string, in, out file, m
 	}
 	if now, err := in.stat(); err != nil || now.size != size || !now.mtime.Equal(m.mtime) {
 		w.changed.Add(1)
+		if rel := p.join(name); dumpfmt.IsHashPath(rel) {
+			w.changing.add(rel)
+		}
 	}
 	w.Verification.end(w.sum, p.join(name))
 	return size, p.dst.setTime(name, m.mtime)

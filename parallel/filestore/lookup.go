@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -22,7 +23,8 @@ type checker struct {
 	copy *copier  // for second attempts
 	lost firsts[Loss]
 
-	absent, wrong map[string]bool // paths
+	absent, wrong map[string]bool         // paths
+	suspects      map[string]*atomic.Bool // paths; whether the list names them
 
 	named, elsewhere, recovered, missing, damaged, otherSize atomic.Int64
 }
@@ -40,6 +42,10 @@ func newChecker(o CheckOptions) (*checker, error) {
 		_, wrong := o.Verification.Wrong()
 		c.wrong = setOf(wrong)
 	}
+	c.suspects = make(map[string]*atomic.Bool, len(o.Suspects))
+	for _, p := range o.Suspects {
+		c.suspects[p] = &atomic.Bool{}
+	}
 	var err error
 	c.root, err = os.OpenRoot(o.Dir)
 	return c, err
@@ -51,6 +57,17 @@ func setOf(paths []string) map[string]bool {
 		set[filepath.ToSlash(p)] = true
 	}
 	return set
+}
+
+// unnamed lists the suspects that the list did not name.
+func (c *checker) unnamed() (paths []string) {
+	for p, named := range c.suspects {
+		if !named.Load() {
+			paths = append(paths, p)
+		}
+	}
+	slices.Sort(paths)
+	return paths
 }
 
 // isAbsent tells whether a path, or a folder that it is in, does not count.
@@ -103,6 +120,11 @@ func (l *lookup) check(ctx context.Context, a attachment) error {
 	if strings.Contains(a.fname, ":") {
 		if rel, ok := dumpfmt.StorePath19(a.fname); ok {
 			paths = append(paths, rel)
+		}
+	}
+	for _, rel := range paths {
+		if named := l.suspects[rel]; named != nil {
+			named.Store(true)
 		}
 	}
 	got, err := first(paths, l.size)

@@ -58,9 +58,10 @@ type Result struct {
 	Folders int64 // without the uppermost
 	Links   int64 // symbolic links, copied as such
 
-	Present  int64 // files that an earlier attempt had copied
-	Vanished int64 // were listed, and gone when their turn came
-	Changed  int64 // grew, shrank or were written while they were read
+	Present  int64    // files that an earlier attempt had copied
+	Vanished int64    // were listed, and gone when their turn came
+	Changed  int64    // grew, shrank or were written while they were read
+	Changing []string // of Changed: those named by a SHA-1, their paths in the tree with slashes, the first, at most MaxNames
 
 	Unread  int64 // files and folders that could not be read, and are not in the copy
 	Skipped int64 // links that lead out of the tree, sockets, FIFOs and devices
