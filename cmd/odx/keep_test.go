@@ -41,7 +41,7 @@ func testInUse(t *testing.T, w *world) {
 	end := w.begin(t, `%COPY "public"."slow"%`, "dump", slowDB, target, "--data-dir", w.data, "--rate", "5MB")
 	w.odx(t, "dump", sourceDB, target, "--data-dir", w.data).want(t, exitFailed, target, "is being made by", " dump (pid ", "since 20", "odx: hint:")
 	w.odx(t, "convert", slow, target, "--compress", "none").want(t, exitFailed, "is being made by")
-	w.odx(t, "restore", slow, slowDB, "--force", "--data-dir", w.data).want(t, exitFailed, "another odx dumps it")
+	w.odx(t, "restore", slow, slowDB, "--force", "--copy", "--data-dir", w.data).want(t, exitFailed, "another odx dumps it")
 	before := mustReadDir(t, dir)
 	w.odx(t, "clean", dir, "--data-dir", w.data, "--yes").want(t, exitOK, "nothing is left over")
 	w.odx(t, "prune", dir, "--keep-last", "1").want(t, exitOK)
