@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"archive/zip"
 	"bytes"
 	"errors"
 	"os"
@@ -14,32 +13,6 @@ import (
 	"odx/dumpfmt/odoozip"
 )
 
-// withoutMembers copies a zip as it is, but for members whose name has the prefix.
-func withoutMembers(t testing.TB, from, to, prefix string) {
-	t.Helper()
-	z, err := zip.OpenReader(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer z.Close()
-	f, err := os.Create(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := zip.NewWriter(f)
-	for _, m := range z.File {
-		if strings.HasPrefix(m.Name, prefix) {
-			continue
-		}
-		if err := w.Copy(m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(w.Close(), f.Close()); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestUnzip_FilesMissing converts a zip of odx's that has lost files since it was
 // made.
 func TestUnzip_FilesMissing(t *testing.T) {
@@ -49,7 +22,7 @@ func TestUnzip_FilesMissing(t *testing.T) {
 	convert(t, Options{Source: at("0.zip"), Target: at("1"), Compression: DefaultCompression})
 	convert(t, Options{Source: at("1"), Target: at("2.zip"), Sidecar: true})
 	for prefix, lost := range map[string]int64{"filestore/" + abcFile: 1, "filestore/": 2, "nothing": 0} {
-		withoutMembers(t, at("2.zip"), at("3.zip"), prefix)
+		copyZip(t, at("2.zip"), at("3.zip"), func(name string) bool { return !strings.HasPrefix(name, prefix) })
 		r := convert(t, Options{Source: at("3.zip"), Target: at("4"), Compression: DefaultCompression})
 		if r.FilesMissing != lost || lost > 0 && !strings.Contains(strings.Join(r.Notes, "\n"), "says that there were 2") {
 			t.Errorf("without %s: %d missing, notes %q", prefix, r.FilesMissing, r.Notes)

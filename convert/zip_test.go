@@ -464,6 +464,12 @@ func TestZip_DumpChanged(t *testing.T) {
 // addToZip copies a zip as it is and adds members.
 func addToZip(t testing.TB, from, to string, names ...string) {
 	t.Helper()
+	copyZip(t, from, to, func(string) bool { return true }, names...)
+}
+
+// copyZip copies the members of a zip that are to be kept, and adds others.
+func copyZip(t testing.TB, from, to string, keep func(name string) bool, names ...string) {
+	t.Helper()
 	z, err := zip.OpenReader(from)
 	if err != nil {
 		t.Fatal(err)
@@ -475,6 +481,9 @@ func addToZip(t testing.TB, from, to string, names ...string) {
 	}
 	w := zip.NewWriter(f)
 	for _, m := range z.File {
+		if !keep(m.Name) {
+			continue
+		}
 		if err := w.Copy(m); err != nil {
 			t.Fatal(err)
 		}
