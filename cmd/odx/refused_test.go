@@ -65,8 +65,9 @@ func TestRestore_NoDataFolder(t *testing.T) {
 		cmd.Env = append(cmd.Env, "HOME="+home, "XDG_DATA_HOME=")
 		return finish(t, cmd)
 	}
-	files := filepath.Join(home, ".local/share/Odoo/filestore")
-	run("restore", backup, "homeless").want(t, exitFailed, "nothing names Odoo's data folder", files, "--data-dir")
+	data := filepath.Join(home, ".local/share/Odoo") // which a first start of Odoo makes
+	files := filepath.Join(data, "filestore")
+	run("restore", backup, "homeless").want(t, exitFailed, "nothing names Odoo's data folder", data, "--data-dir")
 	run("doctor", "--restore", backup, "homeless", "--quiet").want(t, exitFailed, "nothing names Odoo's data folder")
 	wantOnly(t, home, "odoo.conf")
 	w.nothingLeft(t, w.data)
@@ -75,7 +76,7 @@ func TestRestore_NoDataFolder(t *testing.T) {
 	}
 	run("restore", filepath.Join(backup, "dump"), "homeless", "--move", "--analyze=false").want(t, exitOK, "no filestore")
 	w.exec(t, "postgres", "DROP DATABASE homeless")
-	if err := os.MkdirAll(files, 0o700); err != nil {
+	if err := os.MkdirAll(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	run("restore", backup, "homeless").want(t, exitOK, "all 60", filepath.Join(files, "homeless"))

@@ -40,8 +40,8 @@ func Bounded(t testing.TB, n int) (done func()) {
 	t.Helper()
 	// Without it go test would wait for an input that has no end, and then call
 	// its time over.
-	began := processorTime()
-	watchdog := time.NewTicker(longest / 10)
+	began, most := processorTime(), longest
+	watchdog := time.NewTicker(most / 10)
 	ended := make(chan struct{})
 	go func() {
 		for {
@@ -50,8 +50,8 @@ func Bounded(t testing.TB, n int) (done func()) {
 				return
 			case <-watchdog.C:
 			}
-			if processorTime()-began > longest {
-				panic(fmt.Sprintf("%d bytes of input take longer than %v", n, longest))
+			if processorTime()-began > most {
+				panic(fmt.Sprintf("%d bytes of input take longer than %v", n, most))
 			}
 		}
 	}()

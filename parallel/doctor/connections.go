@@ -15,9 +15,10 @@ type limit struct {
 	Used int // by others than this session
 }
 
-// clients are sessions that count for the limits: background workers have places of
-// their own. Of others' sessions a role without rights sees no type, but the user.
-const clients = `pg_catalog.pg_stat_activity WHERE usesysid IS NOT NULL AND COALESCE(backend_type, 'client backend') = 'client backend'`
+// clients are sessions that count for the limits: background workers and replicas
+// have places of their own. Of others' sessions a role without rights sees no type, but
+// user and database.
+const clients = `pg_catalog.pg_stat_activity WHERE usesysid IS NOT NULL AND datid IS NOT NULL AND COALESCE(backend_type, 'client backend') = 'client backend'`
 
 // limits lists the bounds of the server, and of the session's role and, with count,
 // database.

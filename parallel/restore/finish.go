@@ -87,6 +87,12 @@ func (r *run) finishOdoo(ctx context.Context, info odoo.Info) error {
 	if err := r.addOdoosOwn(ctx, info); err != nil {
 		return err
 	}
+	if r.keeping.otherAddons { // from now on these are those that it is neutralized by
+		r.keeping.record.Options = r.keeping.options
+		if err := r.target.note(ctx, &r.keeping.record); err != nil {
+			return err
+		}
+	}
 	return r.session.Do(func(c *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, c, func(tx pgx.Tx) (err error) {
 			if r.Copy {

@@ -155,9 +155,9 @@ func (r *run) checkGuess() error {
 	if !r.FilestoreGuessed {
 		return nil
 	}
-	parent := filepath.Dir(r.Filestore)
-	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s", ErrNoDataFolder, parent)
+	data := filepath.Dir(filepath.Dir(r.Filestore))
+	if _, err := os.Stat(data); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s", ErrNoDataFolder, data)
 	}
 	return nil
 }

@@ -42,10 +42,13 @@ func (r *run) publish(ctx context.Context) error {
 			return errors.Join(err, askErr, r.unsure, r.oldFilesAt())
 		}
 	}
-	if err != nil {
-		err = errors.Join(err, r.takeFilesBack())
+	if err == nil {
+		return nil
 	}
-	if err != nil && !r.old.moved {
+	if backErr := r.takeFilesBack(); backErr != nil {
+		return errors.Join(err, backErr)
+	}
+	if r.keep() != nil {
 		r.endPlacing()
 	}
 	return err

@@ -130,15 +130,16 @@ func (r *run) checkOldDatabase(ctx context.Context, admin *server.Session, me st
 		r.target.owner = owner
 	}
 	r.old.uuid = r.oldUUID(ctx)
-	if o := r.source.record; o != nil && o.Odoo != nil && r.isSame(o.Odoo.UUID) {
+	if o := r.source.record; o != nil && o.Odoo != nil && o.Database.Name == r.Database && r.isSame(o.Odoo.UUID) {
 		return fmt.Errorf("database %q %w", r.Database, ErrSame)
 	}
 	return r.warnOfSessions(ctx, admin)
 }
 
 // ErrSame is returned before any work when the database that is to be replaced is the
-// one that the backup was made of, and nobody said that it is to become a copy.
-var ErrSame = errors.New("is the one that the backup was made of, by Odoo's database.uuid: as a copy it would get another identity, secret and address")
+// one that the backup was made of, by its name too, and nobody said that it is to
+// become a copy.
+var ErrSame = errors.New("has the database.uuid of the backup: as a copy it would get another identity, secret and address")
 
 // isSame tells whether a database of this UUID takes its own place as a copy without
 // anybody having asked for one.
@@ -149,7 +150,7 @@ func (r *run) isSame(uuid string) bool {
 // warnOfSame says of other backups, when it is known, what ErrSame says.
 func (r *run) warnOfSame(info odoo.Info) {
 	if r.isSame(info.UUID) {
-		r.warn("the database that is replaced %v; --move keeps them", ErrSame)
+		r.warn("the database that is replaced has the database.uuid of the backup; the new one is a copy, with another identity, secret and address: --move keeps them")
 	}
 }
 

@@ -27,7 +27,7 @@ type Options struct {
 	Database  string // the database to be made; must not exist, but for Force
 	Filestore string // its filestore folder, to be made; "" leaves the files out
 	// FilestoreGuessed says that Filestore is where Odoo looks by default, in the home
-	// of whoever runs it: the folder above must be there then.
+	// of whoever runs it: its data folder, two levels above, must be there then.
 	FilestoreGuessed bool
 	// FilestoreFrom has the files from before an upgrade: a filestore folder, or a
 	// backup that is a folder; "" for none. The source's files are merged over
@@ -381,11 +381,16 @@ func (r *run) dropTemp() error {
 	r.Progress.SetPhase("removing the database")
 	ctx, cancel := context.WithTimeout(context.Background(), dropPatience)
 	defer cancel()
-	err := DropTemp(ctx, r.Server, r.target.admin, r.target.temp)
+	octx, cancelOpen := context.WithTimeout(ctx, openPatience)
+	defer cancelOpen()
+	err := r.target.admin.Exec(octx, "SELECT 1") // it may be dead without knowing
+	if err == nil {
+		err = DropTemp(ctx, r.Server, r.target.admin, r.target.temp)
+	}
 	if err == nil {
 		return nil
 	}
-	octx, cancelOpen := context.WithTimeout(ctx, openPatience)
+	octx, cancelOpen = context.WithTimeout(ctx, openPatience)
 	defer cancelOpen()
 	admin, openErr := r.Server.Open(octx, r.Maint, r.application())
 	if openErr == nil {

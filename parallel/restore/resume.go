@@ -21,7 +21,8 @@ type keeping struct {
 	journal *journal // nil for a script, and before and after the load
 	resumed bool     // the database was made by an earlier run, and is gone on with
 
-	otherAddons bool // that run had another --addons-path
+	options     []string // what shapes this run
+	otherAddons bool     // that run had another --addons-path
 }
 
 // ErrResume is returned before anything is changed when a restore cannot be
@@ -103,8 +104,8 @@ func (r *run) findRecord(ctx context.Context) (err error) {
 	case old.Files != nil && old.Files.Target != r.Filestore:
 		return cannot("its filestore was to become %s", old.Files.Target)
 	}
-	k.otherAddons = !slices.Equal(old.Options, k.record.Options)
-	old.Source, old.Process, old.Options = k.record.Source, k.record.Process, k.record.Options
+	k.options, k.otherAddons = k.record.Options, !slices.Equal(old.Options, k.record.Options)
+	old.Source, old.Process = k.record.Source, k.record.Process
 	k.record = *old
 	r.newRoles = old.Roles
 	return nil

@@ -147,9 +147,23 @@ func TestRun_OverItself(t *testing.T) {
 	}
 	r := s.newRun(backup)
 	r.Force = true
+	record, err := dumpfmt.ReadRecord(filepath.Join(backup, dumpfmt.RecordFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := *record // as of a database whose copy this one is
+	record.Database.Name = "target"
+	rewrite := func(record *dumpfmt.Record) {
+		data, err := record.Encode()
+		if err := errors.Join(err, os.WriteFile(filepath.Join(backup, dumpfmt.RecordFile), data, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rewrite(record)
 	if _, err := r.do(t.Context()); !errors.Is(err, ErrSame) {
 		t.Fatalf("got %v", err)
 	}
+	rewrite(&other)
 	// Of a script nobody knows before.
 	script := filepath.Join(t.TempDir(), "dump.sql")
 	if err := os.WriteFile(script, s.script(odooTables, uuid), 0o600); err != nil {
