@@ -78,7 +78,10 @@ func TestRun_KeptAfterPlacing(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer admin.Close()
-			left, err := underConstruction(t.Context(), admin) // sessions may still be ending
+			left, err := Leftovers(t.Context(), admin)
+			for end := time.Now().Add(time.Minute); err == nil && len(left) == 0 && time.Now().Before(end); left, err = Leftovers(t.Context(), admin) {
+				time.Sleep(20 * time.Millisecond) // sessions may still be ending
+			}
 			if err != nil || len(left) != 1 || left[0].Record.Files == nil || left[0].Record.Files.Begun {
 				t.Errorf("left %+v, %v", left, err)
 			}
