@@ -178,11 +178,12 @@ func (c *conversion) open(ctx context.Context) (*pgarchive.Archive, error) {
 // nameUnused names files in the archive's folder that are none of it.
 func (c *conversion) nameUnused(a *pgarchive.Archive) error {
 	unused, err := a.Unused()
+	folder := ""
+	if isBackup(c.plan.Source) {
+		folder = filepath.Base(a.Path()) + "/"
+	}
 	for _, name := range unused {
-		if dir := filepath.Base(a.Path()); isBackup(c.plan.Source) {
-			name = dir + "/" + name
-		}
-		c.report.LeftOut = append(c.report.LeftOut, name)
+		c.report.LeftOut = append(c.report.LeftOut, folder+name)
 	}
 	return err
 }

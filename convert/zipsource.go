@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -188,16 +187,10 @@ func hasColumns(e *pgarchive.Entry, columns []string) bool {
 // server_version_num has it. Before 10 two numbers were the major version: 90624 of
 // "9.6.24". Of "18beta1" the number counts.
 func versionNumber(text string) int {
+	text, _, _ = strings.Cut(text, " ")
 	var n [3]int
 	for i, part := range strings.SplitN(text, ".", len(n)) {
-		digits := strings.IndexFunc(part, func(r rune) bool { return r < '0' || '9' < r })
-		if digits < 0 {
-			digits = len(part)
-		}
-		n[i], _ = strconv.Atoi(part[:digits])
-		if digits < len(part) {
-			break
-		}
+		n[i], _ = dumpfmt.LeadingNumber(part) // 0 if there is none
 	}
 	if n[0] < 10 {
 		return n[0]*10000 + n[1]*100 + n[2]

@@ -56,12 +56,12 @@ func (a *adviser) extend(single float64) {
 			}
 			// Of one connection with another compression nothing is known: it is
 			// slower or faster in the same measure as this many are.
-			least := alone * one
+			least := 0.0
+			if t.WholeTables {
+				least = alone * one
+			}
 			if usual > 0 {
 				least *= rows / usual
-			}
-			if !t.WholeTables {
-				least = 0
 			}
 			t.FullSeconds = r.Fixed + max(times*rows, least)
 			t.FullBytes = r.FixedBytes + int64(times*float64(t.ArchiveBytes-r.FixedBytes))

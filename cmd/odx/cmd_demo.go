@@ -123,11 +123,7 @@ func (d *demo) step(name string, do func() (int64, string, error)) error {
 }
 
 func (d *demo) settings() server.Settings {
-	return server.Settings{Params: server.Params{
-		"host": d.cluster.Host(), "port": fmt.Sprint(d.cluster.Port()), "user": d.cluster.User(),
-		// What the environment says is for the user's own server.
-		"options": "-c search_path=public", "sslmode": "disable", "password": "none",
-	}}
+	return server.ThrowAway(d.cluster.Host(), d.cluster.Port(), d.cluster.User())
 }
 
 func (d *demo) finder() pgtool.Finder { return pgtool.Finder{BinDir: d.cluster.BinDir()} }
@@ -143,7 +139,7 @@ func (d *demo) generate(ctx context.Context) (int64, string, error) {
 		return 0, "", err
 	}
 	r, err := bench.Generate(ctx, bench.Options{
-		DSN: d.cluster.DSN("postgres") + " options='-c search_path=public' sslmode=disable password=none", Database: demoSource, Owner: demoOwner, Filestore: d.filestore(demoSource),
+		DSN: d.settings().DSN("postgres"), Database: demoSource, Owner: demoOwner, Filestore: d.filestore(demoSource),
 		Seed: demoSeed, Scale: d.size, FilestoreBytes: d.size / 2, Jobs: d.jobs,
 	})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"odx/dumpfmt"
@@ -30,16 +29,8 @@ const oldestMajor, newestMajor = 13, 18
 
 // Knows tells whether scripts of a pg_dump of this version are read, such as "15.20".
 func Knows(dumper string) bool {
-	major, err := majorOf(dumper)
-	return err == nil && oldestMajor <= major && major <= newestMajor
-}
-
-func majorOf(dumper string) (int, error) {
-	digits := strings.IndexFunc(dumper, func(r rune) bool { return r < '0' || '9' < r })
-	if digits < 0 {
-		digits = len(dumper)
-	}
-	return strconv.Atoi(dumper[:digits])
+	major, ok := dumpfmt.LeadingNumber(dumper)
+	return ok && oldestMajor <= major && major <= newestMajor
 }
 
 // readStart reads what stands before the items.
@@ -78,7 +69,8 @@ func (b *builder) readVersions() (err error) {
 	if b.dumper, err = b.line(sqlscript.Comment, dumperText); err != nil {
 		return err
 	}
-	if b.major, err = majorOf(b.dumper); err != nil {
+	var ok bool
+	if b.major, ok = dumpfmt.LeadingNumber(b.dumper); !ok {
 		return b.sc.FormatError(place, fmt.Errorf("version of pg_dump %.80q", b.dumper))
 	}
 	if !Knows(b.dumper) {

@@ -53,12 +53,12 @@ func FreeConnections(ctx context.Context, s *server.Session) (int, error) {
 // the server, the session's database and role have left. Count says whether the
 // session's database is the one that they go to.
 func Connections(ctx context.Context, s *server.Session, need int, count bool) ([]Finding, error) {
-	limits, err := limits(ctx, s, count)
+	bounds, err := limits(ctx, s, count)
 	if err != nil {
 		return nil, err
 	}
 	var list []Finding
-	for _, l := range limits {
+	for _, l := range bounds {
 		if l.Max-l.Used >= need {
 			continue
 		}

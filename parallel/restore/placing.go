@@ -56,15 +56,10 @@ func (r *run) endPlacing() {
 	if r.keeping.record.Files == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), openPatience)
-	defer cancel()
-	admin, err := r.Server.Open(ctx, r.Maint, r.application())
-	if err != nil {
-		return
-	}
-	defer admin.Close()
 	r.keeping.record.Files.Begun = false
-	_ = (&target{admin: admin, temp: r.target.temp}).note(ctx, &r.keeping.record)
+	_ = r.inNewSession(func(ctx context.Context, admin *server.Session) error {
+		return (&target{admin: admin, temp: r.target.temp}).note(ctx, &r.keeping.record)
+	})
 }
 
 // isPlaced tells whether folders are not where they were before.

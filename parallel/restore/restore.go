@@ -409,6 +409,12 @@ func (r *run) withRoles(do func(context.Context, *server.Session) error) error {
 	if len(r.newRoles) == 0 {
 		return nil
 	}
+	return r.inNewSession(do)
+}
+
+// inNewSession does something in a session of its own, also after an interruption,
+// for as long as opening one may take.
+func (r *run) inNewSession(do func(context.Context, *server.Session) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), openPatience)
 	defer cancel()
 	admin, err := r.Server.Open(ctx, r.Maint, r.application())

@@ -164,7 +164,8 @@ const emptyCluster = 64 << 20
 
 // start makes the cluster, of the newest server there is.
 func (t *trial) start(ctx context.Context) (err error) {
-	postgres, err := t.Finder.Server(ctx, leadingNumber(t.Server))
+	major, _ := dumpfmt.LeadingNumber(t.Server) // 0 for one that is not known
+	postgres, err := t.Finder.Server(ctx, major)
 	if err != nil {
 		return err
 	}
@@ -206,11 +207,7 @@ func (t *trial) user() string {
 }
 
 func (t *trial) settings(user string) server.Settings {
-	return server.Settings{Params: server.Params{
-		"host": t.cluster.Host(), "port": strconv.Itoa(t.cluster.Port()), "user": user,
-		// What the environment says is for the user's own server.
-		"options": "-c search_path=public", "sslmode": "disable", "password": "none",
-	}}
+	return server.ThrowAway(t.cluster.Host(), t.cluster.Port(), user)
 }
 
 func (t *trial) restore(ctx context.Context) (err error) {
@@ -258,18 +255,4 @@ func (t *trial) explain(err error) error {
 		return fmt.Errorf("restore into a throw-away server: %s is full (--temp-dir names another folder): %w", t.TempDir, err)
 	}
 	return fmt.Errorf("restore into a throw-away server: %w", err)
-}
-
-// leadingNumber gives the major version in such as "15.18 (Debian 15.18-0)"; 0
-// if there is none.
-func leadingNumber(version string) int {
-	end := 0
-	for end < len(version) && version[end] >= '0' && version[end] <= '9' {
-		end++
-	}
-	n, err := strconv.Atoi(version[:end])
-	if err != nil {
-		return 0
-	}
-	return n
 }
