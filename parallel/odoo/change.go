@@ -251,15 +251,11 @@ func (r *NeutralizeReport) runChanges(ctx context.Context, q Querier, series dum
 
 // warnAboutSeries says where odx's own statements may not be enough.
 func (r *NeutralizeReport) warnAboutSeries(series dumpfmt.Series) {
-	if len(r.Skipped) > 0 {
-		r.Warnings = append(r.Warnings, "not everything could be neutralized: "+strings.Join(r.Skipped, "; "))
-	}
 	switch major := series.Major(); {
 	case !series.Known():
-		r.Warnings = append(r.Warnings, "the database does not say which Odoo it belongs to: what odx knows of any was neutralized")
+		r.warn("the database does not say which Odoo it belongs to: what odx knows of any was neutralized")
 	case major < firstSeries || major > lastSeries:
-		r.Warnings = append(r.Warnings, fmt.Sprintf(
-			"odx knows how to neutralize Odoo %d to %d, this is %s: what it found there of the same shape was neutralized; look for what else acts on the outside",
-			firstSeries, lastSeries, series))
+		r.warn("odx knows how to neutralize Odoo %d to %d, this is %s: what it found there of the same shape was neutralized; look for what else acts on the outside",
+			firstSeries, lastSeries, series)
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"odx/dumpfmt"
 )
 
 // NeutralizeReport says what was done to keep a copy from acting on the world.
@@ -81,23 +83,16 @@ func Neutralize(ctx context.Context, tx pgx.Tx, info Info, addons []string) (Neu
 	if err != nil {
 		return report, err
 	}
-	report.Source = sourceOf(scripts)
-	hasBase := report.Source == SourceAddons
-	if absent := Absent(addons, missing); report.Source == SourceAddons && len(absent) > 0 {
-		report.Warnings = append(report.Warnings, fmt.Sprintf("installed modules that are not in the addons path: %s; "+
-			"what their neutralize.sql would switch off, if they have one, is still on", strings.Join(absent, ", ")))
+	if report.Source = sourceOf(scripts); report.Source == SourceAddons {
+		report.warnOfAbsent(Absent(addons, missing))
+	} else if len(addons) > 0 && info.Series.Major() >= scriptSeries {
+		report.warn("the addons path has no neutralize.sql of base: odx's own statements were run instead of Odoo's")
 	}
-	if report.Source == SourceAddons {
-		if scripts, err = report.runBase(ctx, tx, scripts); err != nil {
-			return report, err
-		}
-		err = report.runChanges(ctx, tx, info.Series, storageChanges)
-	}
-	if report.Source != SourceAddons {
-		err = report.runCore(ctx, tx, info.Series)
-	}
-	if err != nil {
+	if scripts, err = report.runFirst(ctx, tx, scripts, info.Series); err != nil {
 		return report, err
+	}
+	if len(report.Skipped) > 0 {
+		report.warn("not everything could be neutralized: %s", strings.Join(report.Skipped, "; "))
 	}
 	if err := report.runScripts(ctx, tx, scripts); err != nil {
 		return report, err
@@ -111,25 +106,48 @@ func Neutralize(ctx context.Context, tx pgx.Tx, info Info, addons []string) (Neu
 		}
 	}
 	slices.Sort(report.Modules)
-	if len(addons) > 0 && !hasBase && info.Series.Major() >= scriptSeries {
-		report.Warnings = append(report.Warnings,
-			"the addons path has no neutralize.sql of base: odx's own statements were run instead of Odoo's")
-	}
 	return report, nil
 }
 
-// runBase runs the script of base and gives the others. If the server refuses it,
-// odx's own statements do what it does and more, and the database is as it was.
-func (r *NeutralizeReport) runBase(ctx context.Context, tx pgx.Tx, scripts []ModuleSQL) (rest []ModuleSQL, err error) {
-	i := slices.IndexFunc(scripts, func(m ModuleSQL) bool { return m.Module == baseModule })
-	rest = slices.Delete(slices.Clone(scripts), i, i+1)
-	err = pgx.BeginFunc(ctx, tx, func(part pgx.Tx) error { return r.runScripts(ctx, part, scripts[i:i+1]) })
-	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && !errors.Is(err, errTransaction) {
-		r.Source = SourceBoth
-		r.Warnings = append(r.Warnings, fmt.Sprintf("odx's own statements were run instead of those of base, which the server refused: %v", err))
-		return rest, nil
+func (r *NeutralizeReport) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+func (r *NeutralizeReport) warnOfAbsent(modules []string) {
+	if len(modules) > 0 {
+		r.warn("installed modules that are not in the addons path: %s; "+
+			"what their neutralize.sql would switch off, if they have one, is still on", strings.Join(modules, ", "))
 	}
-	return rest, err
+}
+
+// runFirst runs what comes before the scripts of the other modules, which it gives:
+// the script of base, or what stands for it.
+func (r *NeutralizeReport) runFirst(ctx context.Context, tx pgx.Tx, scripts []ModuleSQL, series dumpfmt.Series) (others []ModuleSQL, err error) {
+	base := slices.IndexFunc(scripts, func(m ModuleSQL) bool { return m.Module == baseModule })
+	if base < 0 {
+		return scripts, r.runCore(ctx, tx, series)
+	}
+	others = slices.Delete(slices.Clone(scripts), base, base+1)
+	refusal, err := r.runBase(ctx, tx, scripts[base])
+	if err != nil {
+		return nil, err
+	}
+	if refusal == nil {
+		return others, r.runChanges(ctx, tx, series, storageChanges)
+	}
+	r.Source = SourceBoth
+	r.warn("odx's own statements were run instead of those of base, which the server refused: %v", refusal)
+	return others, r.runCore(ctx, tx, series)
+}
+
+// runBase runs the script of base. If the server refuses it, the database is as it
+// was.
+func (r *NeutralizeReport) runBase(ctx context.Context, tx pgx.Tx, base ModuleSQL) (refusal, err error) {
+	err = pgx.BeginFunc(ctx, tx, func(part pgx.Tx) error { return r.runScripts(ctx, part, []ModuleSQL{base}) })
+	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && !errors.Is(err, errTransaction) {
+		return err, nil
+	}
+	return nil, err
 }
 
 // warnOfMailFile warns of mail servers that are configured in a file, by OCA's
@@ -138,8 +156,8 @@ func (r *NeutralizeReport) runBase(ctx context.Context, tx pgx.Tx, scripts []Mod
 func (r *NeutralizeReport) warnOfMailFile(ctx context.Context, q Querier) error {
 	s, err := readSchema(ctx, q, "ir_mail_server")
 	if err == nil && s.has("ir_mail_server", "server_env_defaults") {
-		r.Warnings = append(r.Warnings, "mail servers are configured in a file here (mail_environment), and what its section [outgoing_mail] says "+
-			"goes before the database: where this copy runs, give that section, or [outgoing_mail."+deadServer+"], smtp_host = invalid, or mail may leave")
+		r.warn("mail servers are configured in a file here (mail_environment), and what its section [outgoing_mail] says "+
+			"goes before the database: where this copy runs, give that section, or [outgoing_mail.%s], smtp_host = invalid, or mail may leave", deadServer)
 	}
 	return err
 }
