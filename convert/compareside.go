@@ -14,8 +14,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/gzip"
-
 	"odx/dumpfmt"
 	"odx/dumpfmt/odoozip"
 	"odx/dumpfmt/pgarchive"
@@ -105,11 +103,9 @@ func (s *side) text(ctx context.Context, noOwner bool) (_ io.Reader, stop func()
 			return nil, nil, err
 		}
 		return r, func() { _ = r.Close() }, nil
-	case s.layout == dumpfmt.LayoutPackedScript:
-		r, err := unpack(s.file)
-		return r, func() {}, err
 	case s.file != nil:
-		return s.file, func() {}, nil
+		r, err := plainText(s.layout, s.file)
+		return r, func() {}, err
 	}
 	printed, err := render.New(s.archive, render.Options{NoOwner: noOwner, RestrictKey: "odx"})
 	if err != nil {
@@ -119,31 +115,6 @@ func (s *side) text(ctx context.Context, noOwner bool) (_ io.Reader, stop func()
 	var printing sync.WaitGroup
 	printing.Go(func() { w.CloseWithError(printTo(ctx, w, printed)) })
 	return r, func() { r.CloseWithError(errStopped); printing.Wait() }, nil
-}
-
-// unpacker reads a packed script. What is wrong with it is a format error, other
-// than what the file's own reading ends with.
-type unpacker struct {
-	file *textSource
-	z    *gzip.Reader
-}
-
-func unpack(file io.Reader) (u *unpacker, err error) {
-	u = &unpacker{file: &textSource{r: file}}
-	u.z, err = gzip.NewReader(u.file)
-	return u, u.kind(err)
-}
-
-func (u *unpacker) Read(p []byte) (int, error) {
-	n, err := u.z.Read(p)
-	return n, u.kind(err)
-}
-
-func (u *unpacker) kind(err error) error {
-	if err == nil || err == io.EOF || u.file.gave(err) {
-		return err
-	}
-	return &dumpfmt.FormatError{Offset: -1, Err: err}
 }
 
 // printTo writes a script.

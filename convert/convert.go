@@ -108,13 +108,13 @@ func (c *conversion) checkOptions() error {
 	if c.TargetLayout != dumpfmt.LayoutScript && c.TargetLayout != dumpfmt.LayoutZip && (c.NoOwner || c.NoPrivileges || c.RestrictKey != "") {
 		return fmt.Errorf("%w: owners and privileges can be left out of a script only; pg_restore leaves them out of an archive when it restores", ErrOptions)
 	}
-	isZip := c.plan.Steps[0] == StepZip || c.plan.Steps[0] == StepUnzip
+	isZip := c.plan.Step == StepZip || c.plan.Step == StepUnzip
 	switch {
 	case c.QuoteAll && c.TargetLayout != dumpfmt.LayoutScript:
 		return fmt.Errorf("%w: all names can be put in quotes in a script only", ErrOptions)
 	case c.Check && !isZip:
 		return fmt.Errorf("%w: checking is for conversions from and to a zip", ErrOptions)
-	case c.plan.Steps[0] == StepZip && c.NoOwner:
+	case c.plan.Step == StepZip && c.NoOwner:
 		return fmt.Errorf("%w: a zip's dump.sql never has owners", ErrOptions)
 	}
 	return nil
@@ -126,9 +126,7 @@ func (c *conversion) describe() error {
 	r := &c.report
 	r.Source, r.SourceLayout = c.Source, c.plan.Source.String()
 	r.Target, r.TargetLayout = c.Target, c.plan.Target.String()
-	for _, s := range c.plan.Steps {
-		r.Steps = append(r.Steps, s.String())
-	}
+	r.Steps = []string{c.plan.Step.String()}
 	if c.plan.Takes == nil {
 		return nil
 	}
@@ -141,9 +139,9 @@ func (c *conversion) describe() error {
 	return err
 }
 
-// run does the step of the plan. No plan has more than one yet.
+// run does what is planned.
 func (c *conversion) run(ctx context.Context) error {
-	switch c.plan.Steps[0] {
+	switch c.plan.Step {
 	case StepRebuild:
 		return c.rebuild(ctx)
 	case StepUnzip:
@@ -154,7 +152,7 @@ func (c *conversion) run(ctx context.Context) error {
 		return err
 	}
 	c.describeTOC(a.TOC)
-	switch c.plan.Steps[0] {
+	switch c.plan.Step {
 	case StepPrint:
 		return c.print(ctx, a)
 	case StepZip:

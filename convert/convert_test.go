@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/gzip"
+
 	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
 	"odx/dumpfmt/render"
@@ -278,22 +280,63 @@ func TestRun_Layouts(t *testing.T) {
 
 func TestNewPlan(t *testing.T) {
 	layouts := []dumpfmt.Layout{dumpfmt.LayoutUnknown, dumpfmt.LayoutFast, dumpfmt.LayoutArchive, dumpfmt.LayoutClickOdoo,
-		dumpfmt.LayoutCustom, dumpfmt.LayoutZip, dumpfmt.LayoutScript}
+		dumpfmt.LayoutCustom, dumpfmt.LayoutZip, dumpfmt.LayoutScript, dumpfmt.LayoutPackedScript}
 	ways := 0
 	for _, from := range layouts {
 		for _, to := range layouts {
 			p, err := NewPlan(from, to)
-			if (err == nil) != (len(p.Steps) == 1) || err != nil && !errors.Is(err, dumpfmt.ErrUnsupported) {
-				t.Errorf("%s to %s: %v, %v", from, to, p.Steps, err)
+			if (err == nil) != (p.Step != 0) || err != nil && !errors.Is(err, dumpfmt.ErrUnsupported) {
+				t.Errorf("%s to %s: %v, %v", from, to, p.Step, err)
 			}
 			if err == nil {
 				ways++
 			}
 		}
 	}
-	if ways != 14 { // 9 without zips
+	if ways != 15 { // 10 without zips
 		t.Errorf("%d ways", ways)
 	}
+}
+
+// TestRun_PackedScript: the archive of a packed script is that of the script.
+func TestRun_PackedScript(t *testing.T) {
+	at := func(name string) string { return filepath.Join(t.TempDir(), name) }
+	text := at("x.sql")
+	convert(t, Options{Source: testdata + "/pg17/kitchen.dump", Target: text, RestrictKey: key})
+	for _, source := range []string{text, packedScript(t, text)} {
+		dir, again := at("dir"), at("again.sql")
+		convert(t, Options{Source: source, Target: dir})
+		convert(t, Options{Source: dir, Target: again, RestrictKey: key})
+		if !bytes.Equal(readFile(t, again), readFile(t, text)) {
+			t.Errorf("%s: another script", source)
+		}
+	}
+	cut := at("cut.sql.gz")
+	whole := readFile(t, packedScript(t, text))
+	put(t, cut, whole[:len(whole)-4])
+	target := at("dir")
+	if _, err := Run(t.Context(), Options{Source: cut, Target: target, TargetLayout: dumpfmt.LayoutArchive}); !errors.Is(err, dumpfmt.ErrFormat) {
+		t.Errorf("cut off: %v", err)
+	}
+	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a target of what is damaged: %v", err)
+	}
+}
+
+// packedScript packs a script with gzip.
+func packedScript(t testing.TB, path string) string {
+	t.Helper()
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write(readFile(t, path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(t.TempDir(), "packed.sql.gz")
+	put(t, target, packed.Bytes())
+	return target
 }
 
 func TestTargetLayout(t *testing.T) {
@@ -483,7 +526,8 @@ func TestRun_Meter(t *testing.T) {
 func TestInspect(t *testing.T) {
 	text := filepath.Join(t.TempDir(), "x.sql")
 	convert(t, Options{Source: testdata + "/pg17/kitchen.dump", Target: text})
-	for _, path := range append(archives(t), text) {
+	packed := packedScript(t, text)
+	for _, path := range append(archives(t), text, packed) {
 		in, err := Inspect(t.Context(), path)
 		if err != nil {
 			t.Errorf("%s: %v", path, err)

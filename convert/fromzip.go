@@ -296,7 +296,7 @@ func (u *unzipping) restoreRecord(ctx context.Context, dir string, a *pgarchive.
 		u.record = u.newRecord(&rebuilt{toc: a.TOC, files: tocFirst(digests), compression: u.c.Compression.String()}, zip)
 		return nil
 	}
-	data, err := u.zip.ReadMember(m, odoozip.MaxPlaces)
+	data, err := u.zip.ReadMember(m, dumpfmt.MaxRecord)
 	if err != nil {
 		return err
 	}

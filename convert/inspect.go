@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -79,8 +80,8 @@ func Inspect(ctx context.Context, path string) (*Inspection, error) {
 	}
 	in := &Inspection{Path: path, Layout: layout.String()}
 	switch layout {
-	case dumpfmt.LayoutScript:
-		err = in.readScript(ctx, path)
+	case dumpfmt.LayoutScript, dumpfmt.LayoutPackedScript:
+		err = in.readScript(ctx, path, layout)
 	case dumpfmt.LayoutZip:
 		err = in.readZip(ctx, path)
 	case dumpfmt.LayoutFast, dumpfmt.LayoutClickOdoo:
@@ -90,7 +91,7 @@ func Inspect(ctx context.Context, path string) (*Inspection, error) {
 	case dumpfmt.LayoutArchive, dumpfmt.LayoutCustom:
 		err = in.readArchive(path, layout)
 	default:
-		_, err = NewPlan(layout, dumpfmt.LayoutArchive)
+		err = fmt.Errorf("%w: odx inspects no %s", dumpfmt.ErrUnsupported, layout)
 	}
 	if err != nil {
 		return nil, err
@@ -118,18 +119,22 @@ func (in *Inspection) readArchive(path string, layout dumpfmt.Layout) error {
 }
 
 // readScript reads a script for what is in it.
-func (in *Inspection) readScript(ctx context.Context, path string) error {
+func (in *Inspection) readScript(ctx context.Context, path string, layout dumpfmt.Layout) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return in.describeScript(ctx, f, filepath.Base(path))
+	text, err := plainText(layout, &source{ctx: ctx, r: f, meter: noMeter{}})
+	if err != nil {
+		return err
+	}
+	return in.describeScript(text, filepath.Base(path))
 }
 
-func (in *Inspection) describeScript(ctx context.Context, script io.Reader, name string) error {
+func (in *Inspection) describeScript(text io.Reader, name string) error {
 	sizes := sizer{}
-	result, err := rebuild.Read(&source{ctx: ctx, r: script, meter: noMeter{}}, sizes, rebuild.Options{Name: name})
+	result, err := rebuild.Read(text, sizes, rebuild.Options{Name: name})
 	if err != nil {
 		return err
 	}
@@ -155,7 +160,7 @@ func (in *Inspection) readZip(ctx context.Context, path string) (err error) {
 	}
 	for i := range z.Members {
 		m := &z.Members[i]
-		if m.Kind != odoozip.KindFilestore {
+		if !isStored(m) {
 			continue
 		}
 		if in.Filestore == nil {
@@ -168,7 +173,7 @@ func (in *Inspection) readZip(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	return errors.Join(in.describeScript(ctx, script, dump.Name()), script.Close())
+	return errors.Join(in.describeScript(&source{ctx: ctx, r: script, meter: noMeter{}}, dump.Name()), script.Close())
 }
 
 // sizer is a sink that counts the bytes of each entry.
@@ -220,8 +225,7 @@ func (in *Inspection) describe(t *pgarchive.TOC, sizes map[pgarchive.DumpID]int6
 
 // readBeside reads what lies beside the archive.
 func (in *Inspection) readBeside(ctx context.Context, path string) (err error) {
-	in.Record, err = dumpfmt.ReadRecord(filepath.Join(path, dumpfmt.RecordFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if in.Record, err = dumpfmt.FindRecord(path); err != nil {
 		return err
 	}
 	data, err := dumpfmt.ReadBeside(path, dumpfmt.ManifestFile, dumpfmt.MaxManifest)
@@ -242,27 +246,14 @@ func (in *Inspection) readBeside(ctx context.Context, path string) (err error) {
 	return err
 }
 
-// countFiles counts the files below a folder; nil if it does not exist.
+// countFiles counts the files below a folder.
 func countFiles(ctx context.Context, dir string) (*FilestoreInfo, error) {
 	var info FilestoreInfo
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		stat, err := d.Info()
-		if err != nil {
-			return err
-		}
+	err := walkStore(ctx, dir, func(f *storeEntry, _ error) bool {
 		info.Files++
-		info.Bytes += stat.Size()
-		return nil
+		info.Bytes += f.size
+		return true
 	})
-	if errors.Is(err, fs.ErrNotExist) && info.Files == 0 {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}

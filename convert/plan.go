@@ -7,7 +7,7 @@ import (
 	"odx/dumpfmt"
 )
 
-// Step is a part of a conversion.
+// Step is what a conversion does.
 type Step uint8
 
 // The steps.
@@ -39,7 +39,7 @@ func (s Step) String() string {
 // Plan says how a dump of one layout becomes one of another.
 type Plan struct {
 	Source, Target dumpfmt.Layout
-	Steps          []Step
+	Step           Step
 	Takes          []string // names in the source's folder of what is used; nil for all
 }
 
@@ -59,13 +59,11 @@ func NewPlan(source, target dumpfmt.Layout) (Plan, error) {
 		return p, p.refuse(fmt.Sprintf("odx writes no %s yet", target))
 	}
 	switch source {
-	case dumpfmt.LayoutPackedScript:
-		return p, p.refuse("unpack it first (gunzip)")
-	case dumpfmt.LayoutScript:
+	case dumpfmt.LayoutScript, dumpfmt.LayoutPackedScript:
 		if toScript {
 			return p, p.refuse("it is a script already")
 		}
-		p.Steps = []Step{StepRebuild}
+		p.Step = StepRebuild
 		return p, nil
 	case dumpfmt.LayoutFast:
 		p.Takes = []string{dumpfmt.ArchiveDir}
@@ -75,9 +73,9 @@ func NewPlan(source, target dumpfmt.Layout) (Plan, error) {
 	default:
 		return p, p.refuse(fmt.Sprintf("odx does not convert a %s yet", source))
 	}
-	p.Steps = []Step{StepRecode}
+	p.Step = StepRecode
 	if toScript {
-		p.Steps = []Step{StepPrint}
+		p.Step = StepPrint
 	}
 	return p, nil
 }
@@ -86,9 +84,9 @@ func NewPlan(source, target dumpfmt.Layout) (Plan, error) {
 func (p Plan) zips() (Plan, error) {
 	switch {
 	case p.Source == dumpfmt.LayoutZip && p.Target == dumpfmt.LayoutFast:
-		p.Steps = []Step{StepUnzip}
+		p.Step = StepUnzip
 	case p.Source == dumpfmt.LayoutFast, p.Source == dumpfmt.LayoutArchive, p.Source == dumpfmt.LayoutClickOdoo, p.Source == dumpfmt.LayoutCustom:
-		p.Steps = []Step{StepZip}
+		p.Step = StepZip
 		if isBackup(p.Source) {
 			p.Takes = []string{dumpfmt.ArchiveDir, dumpfmt.ClickOdooDump, dumpfmt.ManifestFile, dumpfmt.FilestoreDir,
 				dumpfmt.RecordFile, dumpfmt.KeptDir, dumpfmt.ExtraDir}

@@ -32,7 +32,10 @@ func (c *conversion) rebuild(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, dir.Abort()) }()
 	c.Meter.Start(info.Size())
-	in := &source{ctx: ctx, r: script, meter: c.Meter}
+	in, err := plainText(c.plan.Source, &source{ctx: ctx, r: script, meter: c.Meter})
+	if err != nil {
+		return err
+	}
 	if _, err := c.rebuildIn(dir.Path(), in, scriptOptions{name: filepath.Base(c.Source)}); err != nil {
 		return err
 	}

@@ -80,15 +80,7 @@ func goodBackups(t testing.TB) map[string]string {
 	put(t, at("click/db.dump"), readFile(t, kitchenDump))
 	putBeside(t, at("click"))
 	put(t, at("kitchen.sql"), members[0].text)
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	if _, err := w.Write(members[0].text); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	put(t, at("kitchen.sql.gz"), packed.Bytes())
+	put(t, at("kitchen.sql.gz"), readFile(t, packedScript(t, at("kitchen.sql"))))
 	all := map[string]string{"archive": at("foreign/dump"), "custom": kitchenDump}
 	for _, name := range []string{"foreign.zip", "own.zip", "own", "foreign", "plain", "click", "kitchen.sql", "kitchen.sql.gz"} {
 		all[name] = at(name)

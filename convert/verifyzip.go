@@ -53,13 +53,8 @@ func indexOf(z *odoozip.Reader) storeIndex {
 	if hasStore(z) {
 		return zipIndex{z}
 	}
-	if m := z.Find(odoozip.RecordName); m != nil {
-		data, err := z.ReadMember(m, dumpfmt.MaxRecord)
-		if err == nil { // else it is found with the other members
-			if r, err := dumpfmt.ParseRecord(data, dumpfmt.RecordFile); err == nil && r.Filestore == nil {
-				return noIndex{leftOut}
-			}
-		}
+	if r, err := z.FindRecord(); err == nil && r != nil && r.Filestore == nil { // an error is found with the other members
+		return noIndex{leftOut}
 	}
 	return noIndex{missingFile}
 }

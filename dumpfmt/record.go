@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"time"
 )
@@ -119,6 +120,16 @@ func ReadRecord(path string) (*Record, error) {
 		return nil, err
 	}
 	return ParseRecord(data, path)
+}
+
+// FindRecord reads the odx.json of a backup's folder; nil where there is none, or
+// one that a newer odx wrote.
+func FindRecord(backup string) (*Record, error) {
+	r, err := ReadRecord(filepath.Join(backup, RecordFile))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrUnsupported) {
+		return nil, nil
+	}
+	return r, err
 }
 
 // maxRecordValues is the largest number of values in an odx.json: Encode writes

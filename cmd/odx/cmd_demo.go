@@ -174,7 +174,7 @@ func (d *demo) dump(ctx context.Context) (int64, string, error) {
 func (d *demo) restore(ctx context.Context) (int64, string, error) {
 	r, err := restore.Run(ctx, restore.Options{
 		Server: d.settings(), Source: d.backup(), Database: demoTarget, Filestore: d.filestore(demoTarget),
-		Owner: demoOwner, Environ: pgtool.WithoutServer(os.Environ()), Finder: d.finder(), OdxVersion: odxVersion(), Jobs: d.jobs,
+		Owner: demoOwner, Environ: pgtool.WithoutServer(os.Environ()), Finder: d.finder(), Jobs: d.jobs,
 		Analyze: true, Warn: d.ui.warn,
 	})
 	if err != nil {

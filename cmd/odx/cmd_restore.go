@@ -136,7 +136,7 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	}
 	o.Unaccent, o.HTTPPort = cn.conf.Unaccent, cn.conf.HTTPPort
 	o.Analyze, o.Ordered = c.Bool("analyze"), c.Bool("ordered")
-	o.Environ, o.OdxVersion = os.Environ(), odxVersion()
+	o.Environ = os.Environ()
 	return o, nil
 }
 

@@ -28,7 +28,7 @@ func runTrial(c *cli.Context, v convert.VerifyOptions, ui *ui) (err error) {
 	}
 	o := scratch.Options{
 		Finder:  pgtool.Finder{BinDir: c.String("pg-bin"), Path: os.Getenv("PATH")},
-		TempDir: c.String("temp-dir"), Environ: os.Environ(), OdxVersion: odxVersion(),
+		TempDir: c.String("temp-dir"), Environ: os.Environ(),
 		Jobs: v.Jobs, Trusted: c.Bool("trusted"), Rows: &scratch.Rows{}, Warn: ui.warn,
 	}
 	if o.Source, err = filepath.Abs(v.Source); err != nil {

@@ -25,6 +25,23 @@ func (r *Reader) ReadMember(m *Member, limit int64) ([]byte, error) {
 	return data, errors.Join(err, text.Close())
 }
 
+// FindRecord reads odx.json; nil where there is none, or one that a newer odx wrote.
+func (r *Reader) FindRecord() (*dumpfmt.Record, error) {
+	m := r.Find(RecordName)
+	if m == nil {
+		return nil, nil
+	}
+	data, err := r.ReadMember(m, dumpfmt.MaxRecord)
+	if err != nil {
+		return nil, err
+	}
+	record, err := dumpfmt.ParseRecord(data, m.Name())
+	if errors.Is(err, dumpfmt.ErrUnsupported) {
+		return nil, nil
+	}
+	return record, err
+}
+
 // FindPlaces reads places.json; nil if there is none, or if what is there
 // cannot be used: then note says why.
 func (r *Reader) FindPlaces(dump *Member) (places *Places, note string, err error) {

@@ -37,7 +37,6 @@ type Options struct {
 	Owner         string   // role that is to own it; "" is that of the database it replaces, or the connecting role
 	Environ       []string // environment for pg_restore, before the connection's own
 	Finder        pgtool.Finder
-	OdxVersion    string
 
 	Force   bool // replace a database and a filestore folder of these names
 	KeepOld bool // with Force: keep what is replaced, under another name

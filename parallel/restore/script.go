@@ -80,16 +80,10 @@ func (s *source) openZip() (err error) {
 // usePlaces reads odx's own members. The table of contents is the original one
 // then, and the data are read from their places; but large objects and INSERT
 // statements have none in a form that could be loaded.
-func (s *source) usePlaces(places *odoozip.Places) error {
+func (s *source) usePlaces(places *odoozip.Places) (err error) {
 	c := s.script
-	if m := c.zip.Find(odoozip.RecordName); m != nil {
-		data, err := c.zip.ReadMember(m, odoozip.MaxPlaces)
-		if err != nil {
-			return err
-		}
-		if s.record, err = dumpfmt.ParseRecord(data, m.Name()); err != nil && !errors.Is(err, dumpfmt.ErrUnsupported) {
-			return err
-		}
+	if s.record, err = c.zip.FindRecord(); err != nil {
+		return err
 	}
 	m := c.zip.Find(odoozip.ArchiveDir + "toc.dat")
 	if m == nil {

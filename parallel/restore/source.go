@@ -24,10 +24,9 @@ type source struct {
 	dump      string             // what pg_restore is given: the archive's folder or file
 	script    *script            // nil if it is an archive
 	record    *dumpfmt.Record    // nil where there is no odx.json
-	manifest  *dumpfmt.Manifest
-	filestore string        // folder; "" where the backup has none
-	store     dumpfmt.Store // what the backup's own folder has of it
-	older     string        // folder of Options.FilestoreFrom's files; "" for none
+	filestore string             // folder; "" where the backup has none
+	store     dumpfmt.Store      // what the backup's own folder has of it
+	older     string             // folder of Options.FilestoreFrom's files; "" for none
 
 	uses []*dumpfmt.InUse // keep backups from being removed
 }
@@ -117,18 +116,15 @@ func (s *source) hasFilestore() bool {
 // readBeside reads what lies beside the archive.
 func (s *source) readBeside() error {
 	var err error
-	s.record, err = dumpfmt.ReadRecord(filepath.Join(s.path, dumpfmt.RecordFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, dumpfmt.ErrUnsupported) { // of a newer odx
+	if s.record, err = dumpfmt.FindRecord(s.path); err != nil {
 		return err
 	}
 	data, err := dumpfmt.ReadBeside(s.path, dumpfmt.ManifestFile, dumpfmt.MaxManifest)
 	switch {
 	case err == nil:
-		m, err := dumpfmt.ParseManifest(data)
-		if err != nil {
+		if _, err := dumpfmt.ParseManifest(data); err != nil { // only held: all that it says, the database says
 			return err
 		}
-		s.manifest = &m
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}

@@ -19,13 +19,12 @@ import (
 
 // Options say what is restored, and where.
 type Options struct {
-	Source     string
-	TempDir    string // where the server's folder is made; "" is os.TempDir()
-	Finder     pgtool.Finder
-	Environ    []string // environment for pg_restore, before the connection's own
-	OdxVersion string
-	Jobs       int
-	Trusted    bool // the superuser restores, and the dump may do what that may
+	Source  string
+	TempDir string // where the server's folder is made; "" is os.TempDir()
+	Finder  pgtool.Finder
+	Environ []string // environment for pg_restore, before the connection's own
+	Jobs    int
+	Trusted bool // the superuser restores, and the dump may do what that may
 
 	Server    string // version of the server that the dump was made of; "" if unknown
 	TextBytes int64  // of all rows, as they stand in the dump
@@ -213,7 +212,7 @@ func (t *trial) settings(user string) server.Settings {
 func (t *trial) restore(ctx context.Context) (err error) {
 	o := restore.Options{
 		Server: t.settings(t.user()), Maint: "postgres", Source: t.Source, Database: database,
-		Environ: pgtool.WithoutServer(t.Environ), Finder: t.Finder, OdxVersion: t.OdxVersion, Jobs: t.Jobs,
+		Environ: pgtool.WithoutServer(t.Environ), Finder: t.Finder, Jobs: t.Jobs,
 		Collation: restore.CollationOdoo, NoPrivileges: true, NoTablespaces: true, MissingRoles: restore.SkipMissing,
 		SkipExtensions: true,       // what nothing depends on is in the report
 		Progress:       t.Progress, // its warnings are about a database that stays, and are in its report
