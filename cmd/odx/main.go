@@ -22,8 +22,13 @@ func run(args []string) int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
-	// The first signal ends the work in order; a second one ends odx at once.
-	context.AfterFunc(ctx, stop)
+	// The first signal ends the work in order; a second one ends odx at once. But a
+	// line that breaks hangs up twice: the shell says so, and the kernel when the
+	// shell has gone; and systemd does it after SIGTERM.
+	context.AfterFunc(ctx, func() {
+		signal.Ignore(syscall.SIGHUP)
+		stop()
+	})
 	ui := newUI(os.Stdout, os.Stderr)
 	app := newApp(ui)
 	err := app.RunContext(ctx, reorder(app, args))

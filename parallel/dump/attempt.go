@@ -43,6 +43,7 @@ func (r *run) dumpGuarded(ctx context.Context, g *guard) error {
 		return err
 	}
 	defer s.Close()
+	defer context.AfterFunc(ctx, s.Close)() // a write that never ends must not keep the locks
 	if r.snapshot, err = r.lockAndExport(ctx, s); err != nil {
 		return r.explainLock(err)
 	}
@@ -142,9 +143,7 @@ func (r *run) dumpDatabase(ctx context.Context, s *server.Session, sizes relatio
 	if r.Engine == EngineDirect {
 		return r.direct(ctx, s, sizes, dg)
 	}
-	polling, done := context.WithCancel(ctx)
-	defer done()
-	stop := r.pollCopies(polling)
+	stop := r.pollCopies(ctx)
 	defer stop()
 	return r.pgDump(ctx, sizes, dg)
 }

@@ -219,19 +219,33 @@ func (r *run) attempts(ctx context.Context, info odoo.Info, standby bool) error 
 
 // prepare looks at the server and the database before anything is written.
 func (r *run) prepare(ctx context.Context) (info odoo.Info, standby bool, err error) {
-	s, err := r.Server.Open(ctx, r.Database, r.application())
+	s, err := r.openFirst(ctx)
 	if err != nil {
 		return info, false, err
 	}
 	defer s.Close()
 	if info, err = r.look(ctx, s); err != nil {
-		return info, false, err
+		return info, false, r.explainLock(err)
 	}
 	findings, err := r.examine(ctx, s)
 	if err != nil {
 		return info, false, err
 	}
 	return info, s.Standby, doctor.Heed(findings, r.warn)
+}
+
+// openFirst opens the session of prepare, which waits no longer for a lock than the
+// dump itself may.
+func (r *run) openFirst(ctx context.Context) (*server.Session, error) {
+	s, err := r.Server.Open(ctx, r.Database, r.application())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Exec(ctx, fmt.Sprintf("SET lock_timeout = %d", r.LockWait.Milliseconds())); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // look chooses the programs and reads what the database is.

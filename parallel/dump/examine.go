@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"odx/parallel"
 	"odx/parallel/doctor"
@@ -14,17 +15,21 @@ import (
 // snapshot's, the one that lists tables, and pg_dump's own.
 const ownSessions = 4
 
+// checkWait is how long Check waits for a lock: who holds it is a finding.
+const checkWait = 2 * time.Second
+
 // Check finds out what would stop the dump or make it slow, and makes nothing.
 // The error says that it could not look.
 func Check(ctx context.Context, o Options) ([]doctor.Finding, error) {
 	r := &run{Options: o}
-	r.Progress, r.Jobs = &parallel.Progress{}, max(r.Jobs, 1)
-	s, err := r.Server.Open(ctx, r.Database, r.application())
+	r.Progress, r.Jobs, r.LockWait = &parallel.Progress{}, max(r.Jobs, 1), checkWait
+	s, err := r.openFirst(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
 	_, err = r.look(ctx, s)
+	err = r.explainLock(err)
 	findings := doctor.Refusals("dump", err, r.report.Warnings)
 	more, err := r.examine(ctx, s)
 	return append(findings, more...), err

@@ -133,6 +133,7 @@ func (g *guard) watch(ctx context.Context, warn func(string, ...any)) {
 func (g *guard) during(ctx context.Context, warn func(string, ...any), do func() error) error {
 	watching, quit := context.WithCancel(ctx)
 	g.quit = quit
+	defer context.AfterFunc(ctx, g.release)() // before the work has ended: a write of it may never do
 	var work errgroup.Group
 	work.Go(func() error { g.watch(watching, warn); return nil })
 	err := do()
@@ -153,7 +154,7 @@ func (g *guard) confirm(ctx context.Context, warn func(string, ...any)) {
 
 func (g *guard) waiters(ctx context.Context) (waiters []string, err error) {
 	err = g.session.Do(func(c *pgx.Conn) error {
-		ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), server.Patience)
 		defer cancel()
 		waiters, err = odoo.GuardWaiters(ask, c)
 		return err

@@ -61,7 +61,10 @@ func (r *run) checkLive(ctx context.Context, g *guard, absent []string) error {
 
 // noteFiles says once what is odd about the files; those of a zip are looked up twice.
 func (r *run) noteFiles(check filestore.CheckResult) {
-	if note := check.Note(); note != "" && !slices.Contains(r.report.Warnings, note) {
+	r.mu.Lock()
+	said := slices.Contains(r.report.Warnings, check.Note())
+	r.mu.Unlock()
+	if note := check.Note(); note != "" && !said {
 		r.warn("%s", note)
 	}
 }

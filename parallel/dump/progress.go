@@ -21,11 +21,15 @@ WHERE a.application_name = $1 AND p.relid <> 0`
 
 // pollCopies refines the progress by what pg_dump's workers have copied of the
 // tables under way. It has a session of its own: an error or a time-out on the
-// snapshot's session would end the snapshot.
+// snapshot's session would end the snapshot. Stop does not wait for an answer: the
+// question waits for a table's lock behind whoever waits for ours, and he for the
+// end of the dump.
 func (r *run) pollCopies(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
 	s, err := r.Server.Open(ctx, r.Database, r.application())
 	if err != nil || s.Version < 140000 {
 		s.Close()
+		cancel()
 		return func() {}
 	}
 	halt := parallel.Every(ctx, pollInterval, func() {
@@ -35,7 +39,7 @@ func (r *run) pollCopies(ctx context.Context) (stop func()) {
 			r.Progress.Database.SetExtra(bytes)
 		}
 	})
-	return func() { halt(); s.Close() }
+	return func() { cancel(); halt(); s.Close() }
 }
 
 // pollFiles shows the copy's counters as progress.

@@ -127,21 +127,29 @@ func noteIn(ctx context.Context, tx pgx.Tx, l line) error {
 	return nil
 }
 
+// flushTime is how long the last lines may take.
+const flushTime = 10 * time.Second
+
 // during has the lines written twice a second until stop is called, which tells
 // what went wrong.
 func (j *journal) during(ctx context.Context) (stop func() error) {
 	var failed error
+	// A line that is being written when the work is ended gets some time for it.
+	flushing, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	unhurried := context.AfterFunc(ctx, func() { time.AfterFunc(flushTime, giveUp) })
 	halt := parallel.Every(ctx, time.Second/2, func() {
 		if failed == nil && ctx.Err() == nil {
-			failed = j.flush(context.WithoutCancel(ctx))
+			failed = j.flush(flushing)
 		}
 	})
 	return func() error {
+		defer giveUp()
 		halt()
+		unhurried()
 		if failed != nil {
 			return failed
 		}
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		end, cancel := context.WithTimeout(flushing, flushTime)
 		defer cancel()
 		return j.flush(end)
 	}

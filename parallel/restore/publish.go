@@ -17,7 +17,7 @@ import (
 func (r *run) publish(ctx context.Context) error {
 	r.Progress.SetPhase("putting it in place")
 	if r.files != nil {
-		// So that little is left to be written inside the transaction.
+		// Now, and not inside the transaction.
 		if err := r.files.Sync(); err != nil {
 			return fmt.Errorf("write the filestore to disk: %w", err)
 		}

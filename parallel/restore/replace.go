@@ -161,6 +161,9 @@ func (r *run) oldUUID(ctx context.Context) (uuid string) {
 		return ""
 	}
 	defer s.Close()
+	if s.Exec(ctx, fmt.Sprintf("SET lock_timeout = %d", patience.Milliseconds())) != nil {
+		return ""
+	}
 	_ = s.Scan(ctx, "SELECT value FROM public.ir_config_parameter WHERE key = 'database.uuid'", &uuid)
 	return uuid
 }
@@ -307,14 +310,11 @@ func (r *run) renameOldStatements() []string {
 
 // placeFiles is the last step before the commit: the old files make room for
 // the new ones. That takes no time in which an Odoo that is just being ended could
-// make a folder in their place: what there is to be written is written before.
+// make a folder in their place: all of it is on the disk, see publish.
 func (r *run) placeFiles(context.Context, pgx.Tx) error {
 	r.step("renamed")
 	if r.files == nil {
 		return nil
-	}
-	if err := r.files.Sync(); err != nil {
-		return err
 	}
 	if r.old.files {
 		if err := dumpfmt.MoveDir(r.Filestore, r.old.folder); err != nil {

@@ -83,7 +83,7 @@ func (s *Session) Do(f func(*pgx.Conn) error) error {
 	return f(s.conn)
 }
 
-// Exec runs one statement or several without parameters.
+// Exec runs one statement with its parameters, or several without any.
 func (s *Session) Exec(ctx context.Context, sql string, args ...any) error {
 	return s.Do(func(c *pgx.Conn) error {
 		_, err := c.Exec(ctx, sql, args...)
@@ -103,9 +103,10 @@ func (s *Session) Close() {
 	s.conn.Close(ctx)
 }
 
-// pingTimeout is how long a server may take to answer an empty statement
-// before the session counts as lost.
-const pingTimeout = 30 * time.Second
+// Patience is how long a server may take to answer a small question before the
+// session counts as lost: what a virtual machine may stand still, and what the
+// keepalives of the other sessions bear.
+const Patience = 2 * time.Minute
 
 // Watch asks the server for a sign of life at every interval, until the
 // context ends (then it returns nil) or the session is lost.
@@ -121,7 +122,7 @@ func (s *Session) Watch(ctx context.Context, interval time.Duration) error {
 		err := s.Do(func(c *pgx.Conn) error {
 			// pgx closes a connection whose context ends in the middle of a
 			// statement; the end of the watch must not.
-			ping, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+			ping, cancel := context.WithTimeout(context.WithoutCancel(ctx), Patience)
 			defer cancel()
 			return c.Ping(ping)
 		})
