@@ -104,7 +104,7 @@ func inFolder(target string) (path string, err error) {
 func tempSibling(target string) string {
 	random := make([]byte, 5)
 	_, _ = rand.Read(random) // never fails: crypto/rand ends the process instead
-	name := fmt.Sprintf("%s%s-%s-%d-%x", TempPrefix, tempBase(filepath.Base(target)), time.Now().UTC().Format(tempTime), os.Getpid(), random)
+	name := fmt.Sprintf("%s%s-%s-%d-%s-%x", TempPrefix, tempBase(filepath.Base(target)), time.Now().UTC().Format(tempTime), os.Getpid(), thisHost(), random)
 	return filepath.Join(filepath.Dir(target), name)
 }
 
@@ -180,7 +180,7 @@ func (d *PendingDir) Place() error {
 	if d.done {
 		return d.placedError()
 	}
-	return d.commit(d.syncParent)
+	return d.commit()
 }
 
 func (d *PendingDir) placedError() error {
@@ -188,11 +188,11 @@ func (d *PendingDir) placedError() error {
 }
 
 // commit renames what is finished and brings the rename to the disk.
-func (p *pending) commit(syncParent func() error) error {
+func (p *pending) commit() error {
 	if err := renameNew(p.path, p.target); err != nil {
 		return &os.LinkError{Op: "rename", Old: p.path, New: p.target, Err: cause(err)}
 	}
-	if err := syncParent(); err != nil {
+	if err := syncParent(p.lock, p.target); err != nil {
 		err = fmt.Errorf("write %s to disk: %w", filepath.Dir(p.target), err)
 		return errors.Join(err, os.Rename(p.target, p.path))
 	}
@@ -201,12 +201,16 @@ func (p *pending) commit(syncParent func() error) error {
 	return nil
 }
 
-// syncParent brings the rename to the disk. Where the parent cannot be opened
-// for reading or be synced by itself, its file system is.
-func (d *PendingDir) syncParent() error {
-	err := syncFolder(filepath.Dir(d.target))
+// syncParent brings the name of a file or folder, which is open, to the disk. Where
+// the folder that it is in cannot be opened for reading or be synced by itself, the
+// file system is; and where nothing can be locked (Windows), neither can.
+func syncParent(open *os.File, path string) error {
+	if open == nil {
+		return nil
+	}
+	err := syncFolder(filepath.Dir(path))
 	if err != nil {
-		err = syncDir(d.lock, d.target)
+		err = syncDir(open, path)
 	}
 	return err
 }
@@ -268,14 +272,17 @@ func (l Leftover) Notice() string {
 // Leftovers lists the temporary folders and files directly in parent that
 // nobody uses, in the order of their names. Those that this process may not
 // look into are not listed, as whether they are in use cannot be told; nor are
-// any where they cannot be locked (Windows). The lock is seen on this machine only: in
-// a folder shared over the network another machine's run may be listed.
-func Leftovers(parent string) ([]Leftover, error) {
+// any where they cannot be locked (Windows).
+//
+// On a file system that other machines use as well a lock shows on one machine only.
+// There those of this machine are listed; the others, and those of which nobody knows
+// whose they are, make up the second list: they may be in use.
+func Leftovers(parent string) (found, foreign []Leftover, err error) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var found []Leftover
+	shared := isShared(parent)
 	for _, e := range entries {
 		if !e.IsDir() && !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), TempPrefix) {
 			continue
@@ -287,17 +294,21 @@ func Leftovers(parent string) ([]Leftover, error) {
 		}
 		if info, err := lock.Stat(); err == nil {
 			l.ModTime = info.ModTime()
-			found = append(found, l)
+			if shared && hostOf(e.Name()) != thisHost() {
+				foreign = append(foreign, l)
+			} else {
+				found = append(found, l)
+			}
 		}
 		_ = lock.Close() // open for reading
 	}
-	return found, nil
+	return found, foreign, nil
 }
 
 // lock makes sure that nobody uses it.
 func (l Leftover) lock() (*os.File, error) {
 	if info, err := os.Lstat(l.Path); err == nil && info.Mode().IsRegular() {
-		return lockFile(l.Path, false)
+		return lookAtFile(l.Path)
 	}
 	return lockDir(l.Path, false)
 }

@@ -17,13 +17,18 @@ import (
 // inherit the lock. If the file system knows no locks, own goes on without.
 func lockDir(path string, own bool) (*os.File, error) { return lock(path, unix.O_DIRECTORY, own) }
 
-// lockFile is lockDir for a file. NFS lets only who may write to a file keep it.
-func lockFile(path string, own bool) (*os.File, error) {
-	flag := unix.O_NONBLOCK
-	if own {
-		flag |= unix.O_RDWR
+// lookAtFile is lockDir for a file that is somebody else's.
+func lookAtFile(path string) (*os.File, error) { return lock(path, unix.O_NONBLOCK, false) }
+
+// lockOpen locks a file that was just made, as lockDir does its own. The lock is that
+// of the file's own descriptor, and outlives its closing: SMB lets no other one write
+// where one has a lock.
+func lockOpen(f *os.File) (*os.File, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
 	}
-	return lock(path, flag, own)
+	return flock(os.NewFile(uintptr(fd), f.Name()), f.Name(), true)
 }
 
 // isHeld tells from what lockDir and lockFile return whether somebody else has
@@ -40,6 +45,11 @@ func lock(path string, flag int, own bool) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return flock(f, path, own)
+}
+
+// flock locks what is open, or closes it.
+func flock(f *os.File, path string, own bool) (_ *os.File, err error) {
 	how := unix.LOCK_SH | unix.LOCK_NB
 	if own {
 		how = unix.LOCK_EX
@@ -68,20 +78,23 @@ func cannotLock(err error) bool {
 // claim locks something that is finished, against its removal or in order to
 // remove it (alone), without waiting.
 func claim(path string, alone bool) (*os.File, error) {
-	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	how, mode := unix.LOCK_SH|unix.LOCK_NB, unix.O_RDONLY
+	if alone {
+		how, mode = unix.LOCK_EX|unix.LOCK_NB, unix.O_RDWR // as NFS wants it of files
+	}
+	f, err := os.OpenFile(path, mode|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if alone && err != nil {
+		f, err = os.OpenFile(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	}
 	if err != nil {
 		return nil, err
-	}
-	how := unix.LOCK_SH | unix.LOCK_NB
-	if alone {
-		how = unix.LOCK_EX | unix.LOCK_NB
 	}
 	switch err = unix.Flock(int(f.Fd()), how); {
 	case err == nil:
 		err = stillAt(path, f)
 	case errors.Is(err, unix.EWOULDBLOCK):
 		err = fmt.Errorf("%s: %w", path, ErrInUse)
-	case cannotLock(err), errors.Is(err, unix.EBADF): // NFS wants files open for writing
+	case cannotLock(err), errors.Is(err, unix.EBADF): // of a file on NFS that may not be written
 		return f, nil
 	}
 	if err != nil {

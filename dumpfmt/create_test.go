@@ -171,7 +171,7 @@ func TestLeftovers(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(parent, "other"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	found, err := Leftovers(parent)
+	found, _, err := Leftovers(parent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestLeftovers(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if found, err = Leftovers(parent); err != nil || len(found) != 0 {
+	if found, _, err = Leftovers(parent); err != nil || len(found) != 0 {
 		t.Errorf("after removal: %v, %v", found, err)
 	}
 	if err := inUse.Commit(); err != nil {
@@ -199,7 +199,7 @@ func TestLeftovers(t *testing.T) {
 		t.Error(err)
 	}
 	wantNames(t, parent, TempPrefix+"link", "one", "other")
-	if _, err := Leftovers(filepath.Join(parent, "missing")); !errors.Is(err, fs.ErrNotExist) {
+	if _, _, err := Leftovers(filepath.Join(parent, "missing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing parent: %v", err)
 	}
 }

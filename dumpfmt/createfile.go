@@ -44,7 +44,7 @@ func createBeside(target string) (*PendingFile, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "create a file in", Path: filepath.Dir(target), Err: cause(err)}
 	}
-	lock, err := lockFile(path, true)
+	lock, err := lockOpen(f.File)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close(), os.Remove(path))
 	}
@@ -76,14 +76,7 @@ func (f *PendingFile) Commit() error {
 	if err := errors.Join(f.file.Sync(), f.file.Close()); err != nil {
 		return fmt.Errorf("write %s to disk: %w", f.place.path, err)
 	}
-	return f.place.commit(f.syncParent)
-}
-
-func (f *PendingFile) syncParent() error {
-	if f.place.lock == nil {
-		return nil // folders cannot be synced there
-	}
-	return syncFolder(filepath.Dir(f.place.target))
+	return f.place.commit()
 }
 
 // Abort removes the file. After Commit or another Abort it does nothing, so it
@@ -121,6 +114,6 @@ func ReplaceFile(target string, data []byte, mode fs.FileMode) (err error) {
 		return err
 	}
 	f.place.done = true
-	f.place.unlock()
-	return f.syncParent()
+	defer f.place.unlock()
+	return syncParent(f.place.lock, f.place.target)
 }

@@ -71,14 +71,12 @@ func Discard(path string, judged fs.FileInfo) error {
 	} else if !os.SameFile(now, judged) {
 		return &fs.PathError{Op: "remove", Path: path, Err: fs.ErrNotExist}
 	}
-	parent, doomed := filepath.Dir(path), tempSibling(path)
+	doomed := tempSibling(path)
 	if err := renameNew(path, doomed); err != nil {
 		return &os.LinkError{Op: "rename", Old: path, New: doomed, Err: cause(err)}
 	}
-	if lock != nil { // elsewhere folders cannot be synced
-		if err := syncFolder(parent); err != nil {
-			return errors.Join(fmt.Errorf("write %s to disk: %w", parent, err), renameNew(doomed, path))
-		}
+	if err := syncParent(lock, doomed); err != nil {
+		return errors.Join(fmt.Errorf("write %s to disk: %w", filepath.Dir(path), err), renameNew(doomed, path))
 	}
 	if err := removeDoomed(doomed); err != nil {
 		return fmt.Errorf("%s was set aside as %s, and not all of it could be removed: %w", path, doomed, err)

@@ -92,7 +92,7 @@ func TestDiscard_Interrupted(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), TempPrefix+"backup-") {
 		t.Errorf("Discard: %v", err)
 	}
-	left, err := Leftovers(parent)
+	left, _, err := Leftovers(parent)
 	if err != nil || len(left) != 1 {
 		t.Fatalf("Leftovers: %v, %v", left, err)
 	}

@@ -1,6 +1,7 @@
 package dumpfmt
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -36,7 +38,26 @@ func (e *InUseError) Unwrap() error { return ErrInUse }
 // tempTime is how a temporary name tells when it was given, in UTC.
 const tempTime = "20060102T150405Z"
 
-var tempPattern = regexp.MustCompile(`^` + TempPrefix + `(.*)-(\d{8}T\d{6}Z)-(\d+)-[0-9a-f]{10}$`)
+var tempPattern = regexp.MustCompile(`^` + TempPrefix + `(.*)-(\d{8}T\d{6}Z)-(\d+)-(?:([0-9a-f]{8})-)?[0-9a-f]{10}$`)
+
+// thisHost stands in temporary names for the machine. Containers count as machines:
+// of some the name is another each time.
+var thisHost = sync.OnceValue(func() string {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "?"
+	}
+	sum := sha256.Sum256([]byte(name))
+	return fmt.Sprintf("%x", sum[:4])
+})
+
+// hostOf gives what a temporary name says of the machine; "" if it says nothing.
+func hostOf(temp string) string {
+	if m := tempPattern.FindStringSubmatch(temp); m != nil {
+		return m[4]
+	}
+	return ""
+}
 
 // refuseInUse fails if a process holds the lock of something under construction
 // for the target, but for those that are the caller's own. A folder that may not

@@ -39,7 +39,7 @@ func TestReplaceDir(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantNames(t, parent, "files", filepath.Base(d.Path()))
-		if left, err := Leftovers(parent); err != nil || runtime.GOOS != "windows" && len(left) > 0 {
+		if left, _, err := Leftovers(parent); err != nil || runtime.GOOS != "windows" && len(left) > 0 {
 			t.Errorf("in use, and yet left over: %v %v", left, err)
 		}
 	}

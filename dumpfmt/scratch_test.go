@@ -20,11 +20,11 @@ func TestScratch(t *testing.T) {
 	if d.dir.lock == nil {
 		t.Skip("folders cannot be locked here")
 	}
-	if left, err := Leftovers(parent); err != nil || len(left) != 0 {
+	if left, _, err := Leftovers(parent); err != nil || len(left) != 0 {
 		t.Errorf("in use, and yet left over: %v, %v", left, err)
 	}
 	d.dir.unlock() // as the kernel does when a process ends
-	left, err := Leftovers(parent)
+	left, _, err := Leftovers(parent)
 	if err != nil || len(left) != 1 {
 		t.Fatalf("left over: %v, %v", left, err)
 	}

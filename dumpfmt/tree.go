@@ -53,30 +53,56 @@ func renameChecked(from, to string) error {
 	return os.Rename(from, to)
 }
 
-// removeTree removes a folder and what is in it. Folders on the first two
+// removeTree removes a folder and what is in it, or a file. Folders on the first two
 // levels (such as the 256 of a filestore) are emptied by several workers.
 func removeTree(path string) error {
+	if root, err := openSelf(path); err == nil { // what stays, the last call reports
+		emptyFolders(root)
+		_ = root.Close() // open for reading
+	}
+	return os.RemoveAll(path)
+}
+
+// openSelf opens a folder, and nothing that a link leads to. Somebody else may be
+// allowed to write in it, who could put links in the place of its folders while they
+// are removed, by root it may be: through a Root they lead nowhere else.
+func openSelf(path string) (*os.Root, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	if opened, err := root.Stat("."); err != nil || !os.SameFile(opened, info) {
+		return nil, errors.Join(fs.ErrNotExist, err, root.Close())
+	}
+	return root, nil
+}
+
+func emptyFolders(root *os.Root) {
 	folders := make(chan string)
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for dir := range folders {
-				_ = os.RemoveAll(dir) // what stays, the last call below reports
+				_ = root.RemoveAll(dir)
 			}
 		})
 	}
-	eachFolder(path, func(dir string) {
-		eachFolder(dir, func(below string) { folders <- below })
+	eachFolder(root, ".", func(dir string) {
+		eachFolder(root, dir, func(below string) { folders <- below })
 	})
 	close(folders)
 	workers.Wait()
-	return os.RemoveAll(path)
 }
 
-// eachFolder calls f for the folders in a folder. They are read in pieces: a
-// folder may hold millions of files. Errors end it; they show on removal.
-func eachFolder(path string, f func(string)) {
-	dir, err := os.Open(path)
+// eachFolder calls f for the folders in a folder, with their paths below the root.
+// They are read in pieces: a folder may hold millions of files. Errors end it; they
+// show on removal.
+func eachFolder(root *os.Root, path string, f func(string)) {
+	dir, err := root.Open(path)
 	if err != nil {
 		return
 	}

@@ -46,6 +46,7 @@ type leftover struct {
 	Displaced string             `json:"displaced,omitempty"` // where the files of a database are that is not theirs
 	Record    *restore.Record    `json:"record,omitempty"`    // of a database
 	Roles     []restore.RoleLeft `json:"roles,omitempty"`     // that were made for a database that was removed; or the role itself, if it stays
+	Foreign   bool               `json:"foreign,omitempty"`   // perhaps in use by another machine, and left alone
 	Removed   bool               `json:"removed"`
 }
 
@@ -133,15 +134,16 @@ func aboutRole(r restore.RoleLeft) string {
 }
 
 func cleanFolder(dir string, remove bool) (found []leftover, err error) {
-	left, err := dumpfmt.Leftovers(dir)
+	left, foreign, err := dumpfmt.Leftovers(dir)
 	if err != nil {
 		return nil, fmt.Errorf("look into %s: %w", dir, err)
 	}
+	for _, l := range foreign {
+		found = append(found, leftover{Kind: kindOf(l), Name: l.Path, Foreign: true,
+			About: "another machine may be at work on it, whose locks this one does not see: remove it there, or by hand"})
+	}
 	for _, l := range left {
-		entry := leftover{Kind: "folder", Name: l.Path}
-		if !l.IsDir {
-			entry.Kind = "file"
-		}
+		entry := leftover{Kind: kindOf(l), Name: l.Path}
 		if remove {
 			if err := l.Remove(); err != nil {
 				return append(found, entry), fmt.Errorf("remove %s: %w", l.Path, err)
@@ -151,6 +153,13 @@ func cleanFolder(dir string, remove bool) (found []leftover, err error) {
 		found = append(found, entry)
 	}
 	return found, nil
+}
+
+func kindOf(l dumpfmt.Leftover) string {
+	if l.IsDir {
+		return "folder"
+	}
+	return "file"
 }
 
 func cleanServer(ctx context.Context, settings server.Settings, maint string, remove bool) (found []leftover, err error) {

@@ -129,7 +129,7 @@ func runConvert(ctx context.Context, o convert.Options, ui *ui) error {
 // nameLeftovers names what killed runs have left in a folder. That it cannot be
 // listed is said, if it matters, by what is to be written there.
 func nameLeftovers(dir string, ui *ui) {
-	leftovers, err := dumpfmt.Leftovers(dir)
+	leftovers, _, err := dumpfmt.Leftovers(dir)
 	if err != nil {
 		return
 	}

@@ -275,7 +275,7 @@ func (r *run) createTarget() (err error) {
 	if r.dir, err = dumpfmt.CreateDir(r.Target); err != nil {
 		return fmt.Errorf("create the backup: %w", err)
 	}
-	leftovers, err := dumpfmt.Leftovers(filepath.Dir(r.Target))
+	leftovers, _, err := dumpfmt.Leftovers(filepath.Dir(r.Target))
 	if err != nil {
 		return errors.Join(err, r.dir.Abort())
 	}

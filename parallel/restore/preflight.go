@@ -109,7 +109,7 @@ func (r *run) nameLeftovers(ctx context.Context, admin *server.Session) error {
 
 // nameLeftFolders names what a killed run has left in a folder.
 func (r *run) nameLeftFolders(parent string) error {
-	leftovers, err := dumpfmt.Leftovers(parent)
+	leftovers, _, err := dumpfmt.Leftovers(parent)
 	for _, l := range leftovers {
 		r.warn("%s", l.Notice())
 	}

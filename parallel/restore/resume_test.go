@@ -440,7 +440,7 @@ func (s *site) cleanAll(t *testing.T) {
 	if err := s.clean(); err != nil {
 		t.Error(err)
 	}
-	found, err := dumpfmt.Leftovers(s.data)
+	found, _, err := dumpfmt.Leftovers(s.data)
 	for _, l := range found {
 		err = errors.Join(err, l.Remove())
 	}

@@ -118,7 +118,7 @@ func TestRemove_RolesOfOthers(t *testing.T) {
 	if got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if left, err := dumpfmt.Leftovers(s.data); err != nil || len(left) > 0 {
+	if left, _, err := dumpfmt.Leftovers(s.data); err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
 	}
 }

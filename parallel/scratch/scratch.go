@@ -140,7 +140,7 @@ func (t *trial) look() error {
 	if t.TempDir == "" {
 		t.TempDir = os.TempDir()
 	}
-	left, err := dumpfmt.Leftovers(t.TempDir)
+	left, _, err := dumpfmt.Leftovers(t.TempDir)
 	if err != nil {
 		return fmt.Errorf("look into the folder for temporary files: %w", err)
 	}
