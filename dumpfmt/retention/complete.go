@@ -2,6 +2,8 @@ package retention
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -64,6 +66,22 @@ func folderRecord(dir string) (*dumpfmt.Record, error) {
 		return nil, errors.New("odx.json is no file")
 	}
 	return dumpfmt.ReadRecord(path)
+}
+
+// wantFiles makes sure that a folder has as many files of the filestore as were
+// dumped.
+func (b *Backup) wantFiles(ctx context.Context) error {
+	var n int64
+	err := filepath.WalkDir(filepath.Join(b.Path, dumpfmt.FilestoreDir), func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			n++
+		}
+		return cmp.Or(err, ctx.Err())
+	})
+	if err == nil && n < b.files {
+		err = fmt.Errorf("not complete: %d files are in filestore/, and odx.json counts %d", n, b.files)
+	}
+	return err
 }
 
 // wantFolder makes sure that a part of a backup is a folder of its own.

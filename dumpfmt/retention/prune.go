@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"odx/dumpfmt"
@@ -55,14 +56,48 @@ func Prune(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := Decide(backups, o.Policy); err != nil {
+	r := &Report{Folder: o.Folder, DryRun: o.DryRun, Policy: o.Policy, Backups: backups, Left: left}
+	if err := r.decide(ctx); err != nil {
 		return nil, err
 	}
-	r := &Report{Folder: o.Folder, DryRun: o.DryRun, Policy: o.Policy, Backups: backups, Left: left}
 	if o.DryRun {
 		return r, nil
 	}
 	return r, r.remove(ctx, o.Removed)
+}
+
+// decide says what is kept. Where others are to go for a backup, all of its files have
+// to be there: it may be a copy that was cut off, or is still being made. To count
+// them takes a while, so it is done for those alone.
+func (r *Report) decide(ctx context.Context) error {
+	counted := map[string]bool{}
+	for {
+		if err := Decide(r.Backups, r.Policy); err != nil {
+			return err
+		}
+		i := slices.IndexFunc(r.Backups, func(b Backup) bool {
+			return len(b.Keep) > 0 && b.files > 0 && !counted[b.Path] && r.isOutlived(&b)
+		})
+		if i < 0 {
+			return nil
+		}
+		b := &r.Backups[i]
+		counted[b.Path] = true
+		switch err := b.wantFiles(ctx); {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			r.Left = append(r.Left, Left{Path: b.Path, Reason: err.Error()})
+			r.Backups = slices.Delete(r.Backups, i, i+1)
+		}
+	}
+}
+
+// isOutlived tells whether another backup of the same kind is to go.
+func (r *Report) isOutlived(b *Backup) bool {
+	return slices.ContainsFunc(r.Backups, func(other Backup) bool {
+		return len(other.Keep) == 0 && slices.Equal(other.kind(), b.kind())
+	})
 }
 
 // remove removes what is not kept.

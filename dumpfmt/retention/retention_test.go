@@ -364,6 +364,31 @@ func TestPrune_Neighbours(t *testing.T) {
 }
 
 // TestPrune_InUse leaves a backup that somebody works on, and removes the others.
+// TestPrune_CutOff: a copy that lacks files of the filestore makes no other backup go,
+// and one that nothing goes for is not counted.
+func TestPrune_CutOff(t *testing.T) {
+	dir := t.TempDir()
+	at := func(days int) time.Time { return now.AddDate(0, 0, -days) }
+	for days := range 4 {
+		r := record("prod", at(days))
+		if days < 2 {
+			r.Filestore.Files = 2
+		}
+		folder(t, filepath.Join(dir, fmt.Sprint(days)), r)
+	}
+	cut := record("alone", now)
+	cut.Filestore.Files = 2
+	folder(t, filepath.Join(dir, "alone"), cut)
+	report, err := Prune(t.Context(), Options{Folder: dir, Policy: Policy{Last: 1}, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Left) != 2 || !strings.Contains(report.Left[0].Reason, "1 files are in filestore/, and odx.json counts 2") {
+		t.Errorf("left: %+v", report.Left)
+	}
+	wantNames(t, dir, "0", "1", "2", "alone")
+}
+
 func TestPrune_InUse(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 4 {

@@ -35,7 +35,8 @@ type Backup struct {
 	Keep    []string `json:"keep"` // the reasons; empty if it is not kept
 	Removed bool     `json:"removed"`
 
-	info fs.FileInfo // what was judged
+	info  fs.FileInfo // what was judged
+	files int64       // of the filestore, in a folder of their own
 }
 
 // Left is something that looks like a backup and is left alone.
@@ -133,6 +134,7 @@ func (b *Backup) take(r *dumpfmt.Record, now time.Time) error {
 	if b.NoFilestore = f == nil; f != nil {
 		b.Losses = f.Missing + f.Damaged + f.Unread
 		if b.Layout == dumpfmt.LayoutFast.String() {
+			b.files = f.Files
 			b.Bytes += f.Bytes
 		}
 	}
