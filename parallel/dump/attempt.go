@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -190,15 +189,11 @@ func (r *run) copyFilestore(ctx context.Context, g *guard) error {
 // would take the part for it when it is uploaded again.
 func (r *run) dropUnnamed(copied *filestore.Result, paths []string) error {
 	for _, rel := range paths {
-		path := filepath.Join(r.storeDir(), filepath.FromSlash(rel))
-		info, err := os.Lstat(path)
-		if err == nil {
-			err = os.Remove(path)
-		}
+		bytes, err := filestore.Drop(r.storeDir(), rel)
 		if err != nil {
 			return err
 		}
-		copied.Files, copied.Bytes = copied.Files-1, copied.Bytes-info.Size()
+		copied.Files, copied.Bytes = copied.Files-1, copied.Bytes-bytes
 	}
 	if n := len(paths); n > 0 {
 		r.warn("%d files that were being written while they were copied are left out; the snapshot names none of them", n)

@@ -74,7 +74,7 @@ func (r *run) examineTarget(size int64) ([]doctor.Finding, error) {
 	if len(r.ExcludeTableData) > 0 {
 		need.Least, need.Likely = 0, 0
 	}
-	if r.Filestore != "" {
+	if r.Filestore != "" && r.LinkDest == "" { // nobody knows how much of it is new
 		files, bytes := doctor.EstimateFilestore(r.Filestore)
 		need.Files, need.Likely = files/2, need.Likely+bytes
 	}

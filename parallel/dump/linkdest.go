@@ -105,14 +105,17 @@ func (r *run) linkPrevious(ctx context.Context) error {
 		return err
 	}
 	defer list.Close()
-	linked, err := filestore.Link(ctx, list, filestore.LinkOptions{
+	result, err := filestore.Link(ctx, list, filestore.LinkOptions{
 		Source: r.Filestore, From: filepath.Join(r.previous.dir, dumpfmt.FilestoreDir), Target: r.storeDir(),
 		Except: r.previous.wrong, Jobs: r.Jobs,
 	})
 	if err != nil {
 		return fmt.Errorf("link files of %s: %w", r.previous.dir, err)
 	}
-	r.previous.linked += linked // a second attempt links only what is new
+	if result.NotLinked > 0 {
+		r.warn("%d files of %s were copied, not linked (%s)", result.NotLinked, r.previous.dir, result.Why)
+	}
+	r.previous.linked += result.Links // a second attempt links only what is new
 	r.step("filestore linked")
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -156,6 +158,16 @@ func CheckQuery(ctx context.Context, query func(io.Writer) error, o CheckOptions
 
 // errStopped is what a query sees when its list is read no further.
 var errStopped = errors.New("the list of attachments is not read to its end")
+
+// Drop removes a file of the copy, and gives its size.
+func Drop(dir, rel string) (bytes int64, err error) {
+	path := filepath.Join(dir, filepath.FromSlash(rel))
+	info, err := os.Lstat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), os.Remove(path)
+}
 
 // feed reads the list and hands it to the workers.
 func feed(ctx context.Context, rows *attachments, work chan<- []attachment) error {

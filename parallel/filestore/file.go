@@ -160,7 +160,7 @@ func (w *worker) fill(ctx context.Context, p *pair, name string, in, out file, m
 		}
 	}
 	w.Verification.end(w.sum, p.join(name))
-	return size, p.dst.setTime(name, m.mtime)
+	return size, p.dst.keepTime(name, m.mtime)
 }
 
 // content copies up to size bytes, fewer if the file has shrunk. Errors of the

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"errors"
 	"io/fs"
 	"path/filepath"
 	"time"
@@ -39,6 +40,17 @@ type meta struct {
 
 	uid, gid int         // -1 where there is no such thing
 	mode     fs.FileMode // permission bits; what is setuid, setgid or sticky has more
+}
+
+// keepTime is setTime where that can be done: on file systems that give all files to
+// one owner, whoever makes them, others cannot. Times only save work: what has the
+// same one is not copied again.
+func (d *folder) keepTime(name string, mtime time.Time) error {
+	err := d.setTime(name, mtime)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
 }
 
 // fail wraps the error of an operation on something in the folder; an empty

@@ -3,12 +3,14 @@ package filestore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -30,18 +32,19 @@ type LinkOptions struct {
 // the target and copies the rest. It links only files that the list names (see
 // Check), with the SHA-1 as name: what the list does not name may still be being
 // written. The file in From must have the size and time of the one in the source,
-// and the size in the list; it must also have the mode and owner that Copy gives
-// without Permissions, because all names of a file share those. Other files, and
+// the size in the list; it must also have the mode and owner that new files have in
+// the target, because all names of a file share those. Other files, and
 // those that the system lets nobody link (too many links, another owner), are
-// left for Copy.
-//
-// It gives the number of links. The error matches syscall.EXDEV if From and
-// Target are on different file systems.
-func Link(ctx context.Context, list io.Reader, o LinkOptions) (int64, error) {
+// left for Copy. The error matches syscall.EXDEV if From and Target are on different
+// file systems.
+func Link(ctx context.Context, list io.Reader, o LinkOptions) (LinkResult, error) {
 	if err := os.Mkdir(o.Target, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return 0, err
+		return LinkResult{}, err
 	}
-	var links atomic.Int64
+	all := &linking{}
+	if err := all.probe(o.Target); err != nil {
+		return LinkResult{}, err
+	}
 	work := make(chan []attachment, max(o.Jobs, 1))
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -50,7 +53,7 @@ func Link(ctx context.Context, list io.Reader, o LinkOptions) (int64, error) {
 	})
 	for range max(o.Jobs, 1) {
 		g.Go(func() error {
-			l := linker{LinkOptions: o, links: &links}
+			l := linker{LinkOptions: o, linking: all}
 			defer l.leave()
 			return l.serve(gctx, work)
 		})
@@ -59,13 +62,79 @@ func Link(ctx context.Context, list io.Reader, o LinkOptions) (int64, error) {
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return links.Load(), err
+	why := ""
+	if all.notLinked.Load() > 0 {
+		why = *all.why.Load()
+	}
+	return LinkResult{Links: all.links.Load(), NotLinked: all.notLinked.Load(), Why: why}, err
+}
+
+// LinkResult tells what became of files that have the size of those in the earlier
+// copy.
+type LinkResult struct {
+	Links     int64
+	NotLinked int64  // they are left for Copy
+	Why       string // of one of NotLinked
+}
+
+// linking is what the workers share.
+type linking struct {
+	made      meta          // what a new file has
+	precision time.Duration // of the times of files; 0 if they cannot be set
+
+	links, notLinked atomic.Int64
+	why              atomic.Pointer[string]
+}
+
+// probe makes a file as Copy would, and removes it. A file system may give all files
+// to one owner, and keep times less precisely than they are set.
+func (a *linking) probe(target string) error {
+	dir, err := openFolder(target)
+	if err != nil {
+		return err
+	}
+	defer dir.close()
+	const name = dumpfmt.TempPrefix + "probe"
+	f, err := dir.create(name)
+	if err != nil {
+		return dir.fail("create", name, err)
+	}
+	at := time.Date(2001, 2, 3, 4, 5, 6, 987654321, time.UTC)
+	err = errors.Join(f.close(), dir.keepTime(name, at))
+	if err == nil {
+		a.made, err = dir.stat(name)
+	}
+	for _, p := range []time.Duration{2 * time.Second, time.Second, time.Millisecond, time.Microsecond, 100, 1} {
+		if a.made.mtime.Equal(at.Truncate(p)) {
+			a.precision = p
+		}
+	}
+	return errors.Join(err, dir.remove(name))
+}
+
+// obstacle says why a file of the earlier copy cannot stand for one of the source;
+// "" if it can.
+func (a *linking) obstacle(was, is meta) string {
+	switch {
+	case was.uid != a.made.uid || was.mode != a.made.mode:
+		return fmt.Sprintf("user %d, mode %04o; a new file has user %d, mode %04o", was.uid, was.mode, a.made.uid, a.made.mode)
+	case a.precision == 0:
+		return "the file system keeps no times"
+	case !was.mtime.Equal(is.mtime.Truncate(a.precision)):
+		return "another time"
+	}
+	return ""
+}
+
+func (a *linking) leave(why string) {
+	a.notLinked.Add(1)
+	a.why.CompareAndSwap(nil, &why)
 }
 
 // linker is one worker. It keeps the folders of the last file open.
 type linker struct {
 	LinkOptions
-	links *atomic.Int64
+	*linking
 
 	rel           string  // of the folders
 	src, from, to *folder // nil where the source or the earlier copy has no such folder
@@ -96,21 +165,26 @@ func (l *linker) file(a attachment) error {
 		return err
 	}
 	was, err := l.from.stat(name)
-	if err != nil || was.kind != kindFile || !alone.suit(was) {
+	if err != nil || was.kind != kindFile {
 		return nil // Copy reports what cannot be read
 	}
 	is, err := l.src.stat(name)
-	if err != nil || is.kind != kindFile || is.size != was.size || !is.mtime.Equal(was.mtime) {
+	if err != nil || is.kind != kindFile || is.size != was.size {
 		return nil
 	}
 	if _, differs := a.differs(was.size); differs {
 		return nil
 	}
+	if why := l.obstacle(was, is); why != "" {
+		l.linking.leave(why)
+		return nil
+	}
 	switch err := l.to.link(l.from, name); {
 	case err == nil:
 		l.links.Add(1)
-	case errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission),
-		errors.Is(err, syscall.EMLINK), errors.Is(err, errors.ErrUnsupported):
+	case errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EMLINK), errors.Is(err, errors.ErrUnsupported):
+		l.linking.leave(err.Error())
 	default:
 		return err
 	}

@@ -76,12 +76,12 @@ func TestLink(t *testing.T) {
 	slices.Sort(rows)
 	for _, jobs := range []int{1, 4} {
 		must(t, os.RemoveAll(target))
-		n, err := Link(t.Context(), strings.NewReader(strings.Join(rows, "")+"s3://elsewhere\t7\n"), LinkOptions{
+		linked, err := Link(t.Context(), strings.NewReader(strings.Join(rows, "")+"s3://elsewhere\t7\n"), LinkOptions{
 			Source: source, From: from, Target: target, Jobs: jobs, Except: map[string]bool{names["wrong before"]: true},
 		})
 		must(t, err)
-		if n != 2 {
-			t.Errorf("%d links, want 2", n)
+		if linked.Links != 2 || linked.NotLinked != 2 || linked.Why == "" { // mode and time
+			t.Errorf("%+v", linked)
 		}
 		r, err := Copy(t.Context(), Options{Source: source, Target: target, Jobs: jobs})
 		must(t, err, r.Err())

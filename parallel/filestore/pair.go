@@ -47,7 +47,7 @@ func (p *pair) release(ok bool) error {
 	if err := p.dst.give(p.perm.UID, p.perm.GID, p.perm.DirMode); err != nil {
 		return err
 	}
-	return p.dst.setTime(".", mtime)
+	return p.dst.keepTime(".", mtime)
 }
 
 // join is the path in the tree of a name in the folder.

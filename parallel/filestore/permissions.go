@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,40 +51,88 @@ func (p *Permissions) suit(m meta) bool {
 // not exist, from the nearest folder above it that does. Files get the
 // folder's mode without the x bits. On Windows the owner is unknown (-1).
 func OwnerOf(path string) (Permissions, error) {
-	path, err := filepath.Abs(path)
+	path, info, err := nearestFolder(path)
 	if err != nil {
 		return Permissions{}, err
+	}
+	p := Permissions{DirMode: info.Mode() & (fs.ModePerm | fs.ModeSetgid | fs.ModeSticky)}
+	p.FileMode = p.DirMode & 0o666
+	p.UID, p.GID = ownerOf(info)
+	return p, nil
+}
+
+// nearestFolder is the folder at path or above it that exists.
+func nearestFolder(path string) (string, fs.FileInfo, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", nil, err
 	}
 	for {
 		info, err := os.Stat(path)
 		if err == nil && info.IsDir() {
-			p := Permissions{DirMode: info.Mode() & (fs.ModePerm | fs.ModeSetgid | fs.ModeSticky)}
-			p.FileMode = p.DirMode & 0o666
-			p.UID, p.GID = ownerOf(info)
-			return p, nil
+			return path, info, nil
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return Permissions{}, err
+			return "", nil, err
 		}
 		if err == nil || filepath.Dir(path) == path {
-			return Permissions{}, fmt.Errorf("%s: not a folder", path)
+			return "", nil, fmt.Errorf("%s: not a folder", path)
 		}
 		path = filepath.Dir(path)
 	}
 }
 
+// Settle gives what this process has to do so that what it makes at path has the
+// owner in p, which is OwnerOf that path's: nothing where that comes by itself, as
+// where a file system gives all to one user, or a folder's group to what is in it;
+// and nothing where only a folder above exists that is root's and lets this user
+// write, so that nobody's files are there yet. The error says who would have to run
+// it. A file system can still refuse (NFS with root squashing, an ID that a container
+// does not map), which TryGive finds out.
+func Settle(path string, p Permissions) (Permissions, error) {
+	refusal := CanGive(p)
+	if refusal == nil {
+		return p, nil
+	}
+	nearest, _, err := nearestFolder(path)
+	if err != nil {
+		return p, err
+	}
+	made, err := os.MkdirTemp(nearest, ownerProbe)
+	if err != nil {
+		return p, refusal
+	}
+	defer os.Remove(made) // empty
+	info, err := os.Lstat(made)
+	if err != nil {
+		return p, err
+	}
+	uid, gid := ownerOf(info)
+	if asWanted := uid == p.UID && (p.GID < 0 || gid == p.GID); asWanted || p.UID == 0 && !isSame(nearest, path) {
+		p.UID, p.GID = -1, -1
+		return p, nil
+	}
+	return p, refusal
+}
+
+// ownerProbe begins the name of a folder that is made to see whose it is.
+const ownerProbe = "odx-tmp-owner-"
+
+func isSame(a, b string) bool {
+	b, err := filepath.Abs(b)
+	return err == nil && a == b
+}
+
 // CanGive tells whether this process may give files to the owner in p: it has
 // the privilege for it (root, CAP_CHOWN), or is that user and belongs to that
-// group. The error says who would have to run it. A file system can still
-// refuse (NFS with root squashing, an ID that a container does not map), which
-// TryGive finds out.
+// group. See Settle.
 func CanGive(p Permissions) error {
 	return canGive(p)
 }
 
 // TryGive makes a folder in parent, gives it to the owner in p and removes it.
 func TryGive(parent string, p Permissions) (err error) {
-	dir, err := os.MkdirTemp(parent, "odx-tmp-owner-")
+	dir, err := os.MkdirTemp(parent, ownerProbe)
 	if err != nil {
 		return err
 	}
@@ -154,15 +203,20 @@ func (p Permissions) Give(f *os.File, isDir bool) error {
 	return f.Chmod(mode)
 }
 
-// give sets owner and mode of a folder, which was made with mode 0700.
-func give(dir string, p Permissions) error {
-	if p.UID >= 0 || p.GID >= 0 {
-		if err := os.Chown(dir, p.UID, p.GID); err != nil {
-			return err
-		}
+// give sets owner and mode of a folder that was just made. Whoever may write in the one
+// above it could put a link in its place, for root to give away what that leads to.
+func give(dir string, p Permissions) (err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
 	}
-	if p.DirMode == 0 {
-		return nil
+	defer func() { err = errors.Join(err, f.Close()) }()
+	opened, err := f.Stat()
+	if err != nil {
+		return err
 	}
-	return os.Chmod(dir, p.DirMode)
+	if there, err := os.Lstat(dir); err != nil || !os.SameFile(there, opened) {
+		return cmp.Or(err, error(&fs.PathError{Op: "give", Path: dir, Err: fs.ErrNotExist}))
+	}
+	return p.Give(f, true)
 }

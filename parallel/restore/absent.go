@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -36,7 +37,7 @@ func (r *run) leaveAbsent(ctx context.Context, s *server.Session, p *plan) error
 	byID := toc.ByID()
 	for i := range toc.Entries {
 		e := &toc.Entries[i]
-		if p.left[e.ID] || !isAboutAbsent(e, byID) {
+		if p.left[e.ID] || !isAboutAbsent(e, byID) || e.Desc == pgarchive.DescTableData && !r.knowsNeeds() { // which is loaded by now
 			continue
 		}
 		refusal, err := try(ctx, s, e)
@@ -44,13 +45,76 @@ func (r *run) leaveAbsent(ctx context.Context, s *server.Session, p *plan) error
 		case err != nil:
 			return fmt.Errorf("%s: %w", entryName(e), err)
 		case refusal == nil:
-		case e.Desc == pgarchive.DescTableData && len(p.refused) > 0:
-			return &ExtensionError{Name: strings.TrimPrefix(p.refused[0].Entry, "EXTENSION "), Err: fmt.Errorf("the dump has rows of its table %s: %w", e.Tag, refusal)}
 		case e.Desc == pgarchive.DescTableData:
-			return fmt.Errorf("table %s: %w: %w", e.Tag, ErrSuperuser, refusal)
+			if err := r.leaveRows(e, p, refusal); err != nil {
+				return err
+			}
 		default:
 			p.left[e.ID] = true
-			r.report.LeftOut = append(r.report.LeftOut, Omission{Entry: entryName(e), Reason: fmt.Sprintf("the server refuses it (%s)", refusal.Message)})
+			r.report.LeftOut = append(r.report.LeftOut, Omission{Entry: entryName(e), Reason: fmt.Sprintf("%s (%s)", refusedIt, refusal.Message)})
+		}
+	}
+	return nil
+}
+
+// leaveRows takes the rows of a table off the list that the server refuses. pg_dump has
+// an entry for them where there are none, too: such is spatial_ref_sys of PostGIS.
+func (r *run) leaveRows(e *pgarchive.Entry, p *plan, refusal *pgconn.PgError) error {
+	hasRows, err := r.source.hasRows(e)
+	switch {
+	case err != nil:
+		return err
+	case !hasRows:
+	case len(p.refused) > 0:
+		return &ExtensionError{Name: strings.TrimPrefix(p.refused[0].Entry, "EXTENSION "), Err: fmt.Errorf("the dump has rows of its table %s: %w", e.Tag, refusal)}
+	default:
+		return fmt.Errorf("table %s: %w: %w", e.Tag, ErrSuperuser, refusal)
+	}
+	p.left[e.ID] = true
+	return nil
+}
+
+// hasRows tells whether an entry of a table's rows has any.
+func (s *source) hasRows(e *pgarchive.Entry) (bool, error) {
+	if s.archive == nil {
+		return slices.ContainsFunc(s.script.places, func(t tablePlace) bool { return t.entry.ID == e.ID && t.place.TextLength() > int64(len(noRows)) }), nil
+	}
+	text, err := s.archive.Text(e)
+	if err != nil {
+		return false, err
+	}
+	begin := make([]byte, len(noRows))
+	_, err = io.ReadFull(text, begin)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return string(begin) != noRows, errors.Join(err, text.Close())
+}
+
+// noRows is the text of a table that has none.
+const noRows = "\\.\n\n\n"
+
+// leaveLabels takes security labels off the list whose provider the new database does
+// not have: it is a library that the source's sessions had loaded.
+func (r *run) leaveLabels(ctx context.Context, s *server.Session, p *plan) error {
+	refusals := map[string]*pgconn.PgError{}
+	for i := range r.source.toc.Entries {
+		e := &r.source.toc.Entries[i]
+		w := firstWords(e.Defn.String, 4)
+		if e.Desc != "SECURITY LABEL" || p.left[e.ID] || !matches(w, "SECURITY", "LABEL", "FOR", "") {
+			continue
+		}
+		refusal, known := refusals[w[3]]
+		if !known {
+			var err error
+			if refusal, err = trySQL(ctx, s, "SECURITY LABEL FOR "+w[3]+" ON DATABASE "+quote(r.target.temp)+" IS NULL"); err != nil {
+				return fmt.Errorf("%s: %w", entryName(e), err)
+			}
+			refusals[w[3]] = refusal
+		}
+		if refusal != nil && refusal.Code == "22023" { // no such provider
+			p.left[e.ID] = true
+			r.report.LeftOut = append(r.report.LeftOut, Omission{Entry: entryName(e), Reason: fmt.Sprintf("%s (%s)", refusedIt, refusal.Message)})
 		}
 	}
 	return nil
@@ -79,6 +143,11 @@ func try(ctx context.Context, s *server.Session, e *pgarchive.Entry) (refusal *p
 	case "SEQUENCE SET":
 		sql = "EXPLAIN " + sql
 	}
+	return trySQL(ctx, s, sql)
+}
+
+// trySQL gives the server's refusal of a statement, and rolls it back.
+func trySQL(ctx context.Context, s *server.Session, sql string) (refusal *pgconn.PgError, err error) {
 	err = s.Do(func(c *pgx.Conn) error {
 		tx, err := c.Begin(ctx)
 		if err != nil {

@@ -66,6 +66,7 @@ func (r *run) createExtensions(ctx context.Context, s *server.Session, p *plan) 
 const (
 	notAllowed   = "the role may not create it, and nothing in the dump depends on it"
 	notInstalled = "the server does not have it, and nothing in the dump depends on it"
+	refusedIt    = "the server refuses it"
 	notKnown     = "the server does not have it; what depends on it fails, which a script does not tell before"
 )
 
@@ -78,7 +79,11 @@ func (r *run) whyWithout(x extension, err error, othersLack bool) string {
 	switch {
 	case state == "42501" && !r.needs(x):
 		return notAllowed
-	case !isMissing || !r.SkipExtensions:
+	case state == "" || !r.SkipExtensions:
+		return ""
+	case !isMissing && r.knowsNeeds() && !r.needs(x): // pg_cron wants another database, pgaudit to be preloaded
+		return fmt.Sprintf("%s (%v), and nothing in the dump depends on it", refusedIt, err)
+	case !isMissing:
 		return ""
 	case !r.knowsNeeds():
 		return notKnown

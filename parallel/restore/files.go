@@ -70,6 +70,7 @@ func (r *run) copyFiles(ctx context.Context, from string, merge bool, counters *
 	if err != nil {
 		return result, err
 	}
+	r.changing = append(r.changing, result.Changing...)
 	f := r.report.Files
 	f.Files, f.Bytes, f.Linked = f.Files+result.Files, f.Bytes+result.Bytes, f.Linked+result.HardLinked
 	if result.NotLinked > 0 {

@@ -184,6 +184,9 @@ func (r *run) checkFiles(ctx context.Context, info odoo.Info) error {
 	if err != nil {
 		return fmt.Errorf("check the filestore: %w", err)
 	}
+	if err := r.dropUnnamed(check.Unnamed); err != nil {
+		return fmt.Errorf("check the filestore: %w", err)
+	}
 	f := r.report.Files
 	f.Named, f.Missing, f.Damaged, f.Recovered = check.Named, check.Missing, check.Damaged, check.Recovered
 	f.Lost = append(check.Names(), f.Lost...)
@@ -199,10 +202,27 @@ func (r *run) checkFiles(ctx context.Context, info odoo.Info) error {
 	return nil
 }
 
+// dropUnnamed takes files out that were being written while they were copied, and that
+// the database does not name: under the name of the whole file Odoo would take the part
+// for it when it is uploaded again.
+func (r *run) dropUnnamed(paths []string) error {
+	for _, rel := range paths {
+		bytes, err := filestore.Drop(r.files.Path(), rel)
+		if err != nil {
+			return err
+		}
+		r.report.Files.Files, r.report.Files.Bytes = r.report.Files.Files-1, r.report.Files.Bytes-bytes
+	}
+	if n := len(paths); n > 0 {
+		r.warn("%d files that were being written while they were copied are left out; the database names none of them", n)
+	}
+	return nil
+}
+
 // checkOptions say how the copy is checked. A filestore that is to be replaced may
 // have the only copy of a file that the backup lacks: names are those of content.
 func (r *run) checkOptions() filestore.CheckOptions {
-	o := filestore.CheckOptions{Dir: r.files.Path(), Jobs: r.Jobs}
+	o := filestore.CheckOptions{Dir: r.files.Path(), Jobs: r.Jobs, Suspects: r.changing}
 	if r.old.files {
 		o.Source, o.Permissions = r.Filestore, &r.give
 	}

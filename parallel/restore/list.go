@@ -50,6 +50,8 @@ func makePlan(toc *pgarchive.TOC) plan {
 			comments[strings.TrimPrefix(e.Tag, "EXTENSION ")] = e.Defn.String
 		case e.Desc == "ACL" && e.Tag == "SCHEMA public":
 			p.publicACL = true
+		case e.Desc == "SCHEMA" && e.Tag == "public":
+			p.left[e.ID] = true // it is there; pg_dump 10 and older, and all with -n public, have it made
 		}
 	}
 	for i := range p.extensions {
@@ -67,7 +69,7 @@ func makePlan(toc *pgarchive.TOC) plan {
 func (p *plan) takeSchemas(toc *pgarchive.TOC, wanted map[string]bool) {
 	for i := range toc.Entries {
 		e := &toc.Entries[i]
-		if e.Desc == "SCHEMA" && e.Tag != "public" && wanted[e.Tag] {
+		if e.Desc == "SCHEMA" && !p.left[e.ID] && wanted[e.Tag] {
 			p.left[e.ID] = true
 			p.schemas = append(p.schemas, e.Tag)
 		}

@@ -26,6 +26,9 @@ func (r *run) loadBoth(ctx context.Context) (err error) {
 	if err := r.createMissing(ctx); err != nil {
 		return err
 	}
+	if err := r.restoreEarly(ctx); err != nil {
+		return err
+	}
 	if err := r.prepareTarget(ctx, &p); err != nil {
 		return err
 	}
@@ -117,6 +120,9 @@ func (r *run) planRounds(ctx context.Context, s *server.Session, p *plan) error 
 		return err
 	}
 	if err := r.leaveAbsent(ctx, s, p); err != nil {
+		return err
+	}
+	if err := r.leaveLabels(ctx, s, p); err != nil {
 		return err
 	}
 	who, err := findReserved(ctx, s, toc, r.target.owner)
@@ -216,7 +222,11 @@ func (r *run) loadRound(ctx context.Context, i int, now round, inDoubt bool) err
 		if err := writeList(path, now.entries); err != nil {
 			return fmt.Errorf("write the list of entries: %w", err)
 		}
-		if err := r.pgRestore(ctx, i, now, inDoubt, path); err != nil {
+		err := r.pgRestore(ctx, i, now, inDoubt, path)
+		if err != nil && now.views && ctx.Err() == nil {
+			err = r.loadViews(ctx, i, now, err)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -140,10 +140,20 @@ func (r *run) checkFilestore() (err error) {
 	if r.give, err = filestore.OwnerOf(filepath.Dir(r.Filestore)); err != nil {
 		return fmt.Errorf("read the owner of the data folder: %w", err)
 	}
-	if err := filestore.CanGive(r.give); err != nil {
+	if r.give, err = filestore.Settle(filepath.Dir(r.Filestore), r.give); err != nil {
 		return fmt.Errorf("give the files to the owner of the data folder: %w", err)
 	}
+	r.warnOfRoot()
 	return nil
+}
+
+// warnOfRoot warns where the files would be root's because no folder tells whose they
+// are to be: Odoo, as another user, could not write among them.
+func (r *run) warnOfRoot() {
+	store := filepath.Dir(r.Filestore)
+	if _, err := os.Stat(store); r.give.UID == 0 && errors.Is(err, fs.ErrNotExist) {
+		r.warn("%s does not exist, and the folder above is root's, so the files will be: if Odoo is another user's, give it that folder first (chown), or all of it after the restore (chown -R)", store)
+	}
 }
 
 // ErrNoDataFolder is returned before any work when nothing says where the files of

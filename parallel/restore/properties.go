@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -144,6 +145,55 @@ func cutStatements(defn string, conforming bool) (list [][]sqlscript.Token) {
 			return list
 		}
 	}
+}
+
+// restoreEarly gives the new database those of the source's settings that materialized
+// views, checks and generated columns may be calculated with, and the libraries that
+// its sessions load. What is refused will be again, and is said then.
+func (r *run) restoreEarly(ctx context.Context) error {
+	kept := r.properties.settings[:0]
+	for _, s := range r.properties.settings {
+		name := s.setting()
+		if isPreload := strings.HasSuffix(name, "_preload_libraries"); isPreload || isEarly(name) {
+			err := r.target.admin.Exec(ctx, s.of(r.target.temp))
+			if err != nil && server.SQLState(err) == "" {
+				return err
+			}
+			if err == nil && isPreload && !r.opens(ctx) {
+				if err := r.target.admin.Exec(ctx, fmt.Sprintf("ALTER DATABASE %s RESET %s", quote(r.target.temp), name)); err != nil {
+					return err
+				}
+				r.properties.unknown = append(r.properties.unknown, strings.Join(words(s.of(r.Database)), " ")+" (nobody could connect: the server does not have the library)")
+				continue
+			}
+		}
+		kept = append(kept, s)
+	}
+	r.properties.settings = kept
+	return ctx.Err()
+}
+
+// setting gives the name of the setting that a statement is about, in lower case; ""
+// if it is about a role's.
+func (s statement) setting() string {
+	w := words(s.after)
+	if !strings.HasPrefix(s.before, "ALTER DATABASE") || len(w) < 2 {
+		return ""
+	}
+	return strings.ToLower(strings.Trim(w[1], `"`))
+}
+
+// isEarly tells whether values may be calculated with a setting. Those of extensions
+// and of users have a dot.
+func isEarly(name string) bool {
+	return strings.Contains(name, ".") || slices.Contains([]string{"timezone", "datestyle", "default_text_search_config", "lc_time", "lc_numeric", "lc_monetary"}, name)
+}
+
+// opens tells whether the new database can be connected to.
+func (r *run) opens(ctx context.Context) bool {
+	s, err := r.Server.Open(ctx, r.target.temp, r.application())
+	s.Close()
+	return err == nil
 }
 
 // restoreSettings gives the new database the source's settings, as the

@@ -152,6 +152,7 @@ type run struct {
 	files      *dumpfmt.PendingDir   // the filestore under construction
 	parents    []string              // folders that were made for it
 	give       filestore.Permissions // owner and modes of its files
+	changing   []string              // files that were being written while they were copied
 	hook       func(string)          // called between two steps; set in tests
 
 	mu     sync.Mutex

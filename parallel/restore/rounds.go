@@ -12,6 +12,7 @@ type round struct {
 	load       bool // has what takes long, so several jobs pay
 	isMended   bool // of a table of contents that odx has changed; see apart
 	last       bool // comes after all that odx itself does in the database
+	views      bool // of materialized views
 	entries    []pgarchive.DumpID
 }
 
@@ -83,7 +84,7 @@ func rounds(toc *pgarchive.TOC, left map[pgarchive.DumpID]bool, connecting func(
 	for n, entries := range byNumber {
 		if len(entries) > 0 {
 			list = append(list, round{entries: entries, connecting: n%2 == 1, last: n >= s.final(),
-				load: n >= s.main && n < s.final() && n != s.grants()})
+				load: n >= s.main && n < s.final() && n != s.grants(), views: n > s.grants() && n < s.final()})
 		}
 	}
 	return list
@@ -201,7 +202,7 @@ func countWaits(e *pgarchive.Entry, byID map[pgarchive.DumpID]*pgarchive.Entry, 
 func viewEntries(toc *pgarchive.TOC) map[pgarchive.DumpID]bool {
 	views := map[pgarchive.DumpID]bool{}
 	for i := range toc.Entries {
-		if e := &toc.Entries[i]; e.Desc == "MATERIALIZED VIEW DATA" || dependsOn(e, views) {
+		if e := &toc.Entries[i]; e.Desc == descViewData || dependsOn(e, views) {
 			views[e.ID] = true
 		}
 	}
