@@ -25,7 +25,7 @@ func newDumpCommand(ui *ui) *cli.Command {
 			"for temporary files) and is removed piece by piece.\n\n" +
 			"   odx dump -c /etc/odoo/odoo.conf prod /backup/prod-monday --jobs 4\n" +
 			"   odx dump -c /etc/odoo/odoo.conf prod prod.zip\n" +
-			"   odx dump -c /etc/odoo/odoo.conf prod - | ssh backup 'cat > prod.zip'\n" +
+			"   odx dump -c /etc/odoo/odoo.conf prod - | ssh backup 'cat > prod.zip.part'\n" +
 			"   odx dump -c /etc/odoo/odoo.conf prod /backup/prod-upgrade --for-upgrade\n\n" + exitCodes,
 		Flags: join([]cli.Flag{
 			jobsFlag("that copy rows"),

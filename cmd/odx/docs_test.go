@@ -54,7 +54,11 @@ func (w *world) shell(t *testing.T, text string, replace ...string) string {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", strings.NewReplacer(replace...).Replace(text))
+	program := "sh"
+	if strings.Contains(text, "pipefail") {
+		program = "bash"
+	}
+	cmd := exec.CommandContext(t.Context(), program, "-eu", "-c", strings.NewReplacer(replace...).Replace(text))
 	cmd.Env = append(w.command(t.Context()).Env, "PATH="+bin+":"+w.BinDir()+":"+os.Getenv("PATH"))
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,7 +109,7 @@ func TestDocs_Upgrades(t *testing.T) { onServers(t, testDocsUpgrades) }
 
 func testDocsUpgrades(t *testing.T, w *world) {
 	s := newScene(t, w)
-	page := blocks(t, "upgrades.md", map[string]int{"sh": 6, "bash": 2})
+	page := blocks(t, "upgrades.md", map[string]int{"sh": 8, "bash": 2})
 	sh, client := page["sh"], page["bash"]
 	said := s.run(sh[0])
 	if line := strings.NewReplacer(s.paths...).Replace(strings.TrimSpace(client[0])); !strings.Contains(said, line) {
@@ -130,11 +131,16 @@ func testDocsUpgrades(t *testing.T, w *world) {
 	s.run(sh[3])
 	u = s.platform(t, s.at("backup/prod-production"), "prod")
 	told := s.run(sh[4])
+	s.run(sh[5])
 	s.wantUpgraded("prod", u)
 	kept := regexp.MustCompile(`prod-old-[0-9-]+`).FindString(told)
-	s.exec(t, "postgres", `ALTER DATABASE "`+kept+`" IS_TEMPLATE false`)
-	s.drop(t, kept)
-	s.run(sh[5])
+	s.exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'prod'") // this test's own
+	s.run(sh[6], "prod-old-DATE-TIME", kept, "/var/lib/odoo", s.at("old"))
+	if s.parameters(t, "prod")["upgraded"] != "" {
+		t.Error("what was kept is not what there was")
+	}
+	s.drop(t, "prod-failed")
+	s.run(sh[7])
 	if s.parameters(t, "prod")["upgraded"] != "" || len(contents(t, filepath.Join(s.at("old"), "filestore", "prod"))) != len(contents(t, s.filestore(smallDB))) {
 		t.Error("the way back does not lead back")
 	}
@@ -183,8 +189,8 @@ func TestDocs_Containers(t *testing.T) { onServers(t, testDocsContainers) }
 
 func testDocsContainers(t *testing.T, w *world) {
 	s := newScene(t, w)
-	page := blocks(t, "containers.md", map[string]int{"sh": 5, "yaml": 1})
-	for _, block := range page["sh"] {
+	page := blocks(t, "containers.md", map[string]int{"sh": 5, "bash": 1, "yaml": 1})
+	for _, block := range slices.Insert(page["sh"], 2, page["bash"][0]) {
 		s.run(block, "/var/lib/odoo", s.at("old"), " --addons-path /mnt/extra-addons", "")
 	}
 	s.drop(t, "staging")

@@ -99,6 +99,7 @@ func hintFor(err error) string {
 		role      *restore.RoleError
 		missing   *restore.MissingRolesError
 		extension *restore.ExtensionError
+		displaced *restore.DisplacedError
 	)
 	if blocked := (*doctor.BlockedError)(nil); errors.As(err, &blocked) && blocked.Findings[0].Do != "" {
 		return blocked.Findings[0].Do
@@ -111,7 +112,8 @@ func hintFor(err error) string {
 	case errors.Is(err, restore.ErrSuperuser):
 		return "connect as a superuser (--username), or restore with one as the owner"
 	case errors.As(err, &notFound):
-		return fmt.Sprintf("install it (on Debian: apt install %s), or name the folder that has it with --pg-bin", notFound.Package())
+		return fmt.Sprintf("install it (Debian: apt install postgresql-common && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y && apt install %s), "+
+			"or name the folder that has it with --pg-bin", notFound.Package())
 	case errors.As(err, &role):
 		return "connect as a superuser or as a role with CREATEDB that is a member of the owner (--username), or name another --owner"
 	case errors.As(err, &missing):
@@ -144,6 +146,12 @@ func hintFor(err error) string {
 		return "odx clean lists what can be resumed, with its backup"
 	case errors.Is(err, restore.ErrExists):
 		return "choose another name, or replace what is there with --force (--keep-old keeps it under another name)"
+	case errors.As(err, new(*restore.UnsureError)):
+		return ""
+	case errors.As(err, &displaced):
+		return fmt.Sprintf("remove nothing: with Odoo stopped, move what is at %s aside, and then %s there", displaced.Place, displaced.Folder)
+	case errors.Is(err, restore.ErrMadeMeanwhile):
+		return "an Odoo that runs has made it, most likely: stop it, and run the same command again"
 	case errors.Is(err, fs.ErrExist):
 		return "choose another name, or remove it first: odx replaces nothing"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
@@ -174,7 +182,7 @@ func hintForServer(err error) string {
 	case "53300":
 		return "the server has no connection left: use fewer --jobs, or raise max_connections"
 	case "42501":
-		return "connect as the database's owner or as a superuser: --username"
+		return "connect as the database's owner or as a superuser (--username); where the role may not connect to database postgres, name another with --maintenance-db"
 	case "55P03":
 		return "pg_stat_activity shows who holds the lock; a longer --lock-wait-timeout waits longer"
 	case "53100":

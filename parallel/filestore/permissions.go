@@ -47,6 +47,38 @@ func (p *Permissions) suit(m meta) bool {
 	return m.uid == uid && (p.GID < 0 || m.gid == p.GID) && m.mode == p.fileMode()
 }
 
+// CanLink looks at one of the files in a filestore and tells whether it could have a
+// second name below the folder to, among files with these permissions.
+func CanLink(from, to string, p Permissions) bool {
+	can := false
+	_ = filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		can = canLink(path, to, p)
+		return fs.SkipAll
+	})
+	return can
+}
+
+func canLink(path, to string, p Permissions) bool {
+	folder, err := openFolder(filepath.Dir(path))
+	if err != nil {
+		return false
+	}
+	defer folder.close()
+	m, err := folder.stat(filepath.Base(path))
+	if err != nil || !p.suit(m) {
+		return false
+	}
+	_, there, err := nearestFolder(to)
+	if err != nil {
+		return false
+	}
+	here, err := os.Lstat(path)
+	return err == nil && sameDisk(here, there)
+}
+
 // OwnerOf reads owner and modes from the folder at path or, where that does
 // not exist, from the nearest folder above it that does. Files get the
 // folder's mode without the x bits. On Windows the owner is unknown (-1).

@@ -18,6 +18,13 @@ func ownerOf(info fs.FileInfo) (uid, gid int) {
 	return int(st.Uid), int(st.Gid)
 }
 
+// sameDisk tells whether two are on one file system.
+func sameDisk(a, b fs.FileInfo) bool {
+	x, okA := a.Sys().(*syscall.Stat_t)
+	y, okB := b.Sys().(*syscall.Stat_t)
+	return okA && okB && x.Dev == y.Dev
+}
+
 func canGive(p Permissions) error {
 	if mayChown() {
 		return nil

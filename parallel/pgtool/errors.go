@@ -18,7 +18,7 @@ type NotFoundError struct {
 	broken []string // those that did not tell their version, and why
 }
 
-// Error says what was looked for, what is there, and what to install.
+// Error says what was looked for and what is there.
 func (e *NotFoundError) Error() string {
 	var b strings.Builder
 	b.WriteString("no " + e.Name)
@@ -36,7 +36,6 @@ func (e *NotFoundError) Error() string {
 	if len(there) > 0 {
 		b.WriteString(" (" + strings.Join(there, "; ") + ")")
 	}
-	b.WriteString("; Debian's package is " + e.Package())
 	return b.String()
 }
 

@@ -12,12 +12,10 @@ func TestNotFoundError(t *testing.T) {
 		want, wantPkg string
 	}{
 		{NotFoundError{Name: "pg_dump", Need: 17, Found: []Tool{old}},
-			"no pg_dump of version 17 or newer (/usr/lib/postgresql/15/bin/pg_dump is 15.18 (Debian)); " +
-				"Debian's package is postgresql-client-17", "postgresql-client-17"},
+			"no pg_dump of version 17 or newer (/usr/lib/postgresql/15/bin/pg_dump is 15.18 (Debian))", "postgresql-client-17"},
 		{NotFoundError{Name: "pg_restore", binDir: "/x", broken: []string{"/x/pg_restore does not tell its version: oops"}},
-			"no pg_restore in /x (/x/pg_restore does not tell its version: oops); " +
-				"Debian's package is postgresql-client", "postgresql-client"},
-		{NotFoundError{Name: "initdb"}, "no initdb; Debian's package is postgresql", "postgresql"},
+			"no pg_restore in /x (/x/pg_restore does not tell its version: oops)", "postgresql-client"},
+		{NotFoundError{Name: "initdb"}, "no initdb", "postgresql"},
 	} {
 		if got := tt.err.Error(); got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)

@@ -169,7 +169,7 @@ func TestFinder_Newest_Broken(t *testing.T) {
 	writeProgram(t, filepath.Join(root, "initdb"), "echo 'libpq.so.5: cannot open' >&2; exit 127")
 	_, err := pgtool.Finder{BinDir: root}.Newest(t.Context(), "initdb")
 	want := fmt.Sprintf("no initdb in %s (%s/initdb does not tell its version: initdb: exit status 127: "+
-		"libpq.so.5: cannot open); Debian's package is postgresql", root, root)
+		"libpq.so.5: cannot open)", root, root)
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

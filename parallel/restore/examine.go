@@ -2,11 +2,13 @@ package restore
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 
 	"odx/parallel"
 	"odx/parallel/doctor"
+	"odx/parallel/filestore"
 	"odx/parallel/server"
 )
 
@@ -105,11 +107,17 @@ func (r *run) examineDisks(ctx context.Context, admin *server.Session, size int6
 	if err != nil {
 		return nil, err
 	}
+	if len(needs) == 0 {
+		list = append(list, doctor.Finding{Check: "disk", Severity: doctor.Note, Text: fmt.Sprintf(
+			"the server's disk was not looked at: it is another machine's, or the role may not read data_directory; the database and its write-ahead log may need %d MB there", (size+size/10)>>20)})
+	}
 	if r.Filestore != "" {
 		parent := filepath.Dir(r.Filestore)
-		if list, err = doctor.Folder(parent); err != nil {
+		found, err := doctor.Folder(parent)
+		if err != nil {
 			return nil, err
 		}
+		list = append(list, found...)
 		needs = append(needs, r.filestoreNeed(parent))
 	}
 	found, err := doctor.Disk(needs...)
@@ -129,7 +137,7 @@ func (r *run) filestoreNeed(parent string) doctor.Need {
 func (r *run) backupFilesNeed(parent string) doctor.Need {
 	need := doctor.Need{What: "the filestore", Dir: parent}
 	switch {
-	case r.HardLink && r.source.filestore != "":
+	case r.HardLink && r.source.filestore != "" && filestore.CanLink(r.source.filestore, parent, r.give):
 	case r.source.script != nil && r.source.script.zip != nil:
 		need.Files, need.Least = r.source.script.filestoreSize()
 	case r.source.record != nil && r.source.record.Filestore != nil:

@@ -79,7 +79,7 @@ func (p *Placing) takeBack() error {
 		return nil
 	}
 	if _, err := os.Lstat(p.Target); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the files of the old database are in %s, and something else is at their place %s (%w): move that away, and those there", p.Old, p.Target, fs.ErrExist)
+		return fmt.Errorf("something else is at the place of the old filestore (%w): %w", fs.ErrExist, &DisplacedError{Folder: p.Old, Place: p.Target})
 	}
 	if err := dumpfmt.MoveDir(p.Old, p.Target); err != nil {
 		return fmt.Errorf("put the old filestore back: %w", err)

@@ -32,6 +32,23 @@ func (r *run) connect(ctx context.Context) (*server.Session, error) {
 	return admin, err
 }
 
+// oldestServer is the oldest release that a backup is restored into.
+const oldestServer = 13
+
+// knock finds out whether the server lets us in and is new enough, before a large
+// backup is read.
+func (r *run) knock(ctx context.Context) error {
+	s, err := r.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if s.Major() < oldestServer {
+		return fmt.Errorf("the server is PostgreSQL %s: odx restores into %d or newer", s.VersionTxt, oldestServer)
+	}
+	return nil
+}
+
 // preflight finds out, before anything is made, what would fail later.
 func (r *run) preflight(ctx context.Context, admin *server.Session) (l locale, err error) {
 	t := r.target
@@ -103,17 +120,22 @@ func (r *run) nameLeftovers(ctx context.Context, admin *server.Session) error {
 		r.warn("left over from a run that failed or was killed: database %s%s; remove it with odx clean --yes", u.Name, u.hint())
 	}
 	// Where the folder for temporary files cannot be listed there is nothing to name.
-	_ = r.nameLeftFolders(os.TempDir())
+	_ = r.nameLeftFolders(os.TempDir(), dumpfmt.Leftover.Notice)
 	return nil
 }
 
-// nameLeftFolders names what a killed run has left in a folder.
-func (r *run) nameLeftFolders(parent string) error {
+// nameLeftFolders names what other runs have left in a folder.
+func (r *run) nameLeftFolders(parent string, notice func(dumpfmt.Leftover) string) error {
 	leftovers, _, err := dumpfmt.Leftovers(parent)
 	for _, l := range leftovers {
-		r.warn("%s", l.Notice())
+		r.warn("%s", notice(l))
 	}
 	return err
+}
+
+// filesNotice is about a folder beside filestores, which may have been left on purpose.
+func filesNotice(l dumpfmt.Leftover) string {
+	return fmt.Sprintf("left over from another run: %s; odx clean tells whether odx restore --resume can go on with it, odx clean --yes removes it", l.Path)
 }
 
 // checkFilestore makes sure that the filestore can be put where it belongs,
@@ -190,7 +212,7 @@ func (r *run) createFilestore(ctx context.Context) error {
 		r.planPlacing()
 		return err
 	}
-	if err := r.nameLeftFolders(parent); err != nil {
+	if err := r.nameLeftFolders(parent, filesNotice); err != nil {
 		return err
 	}
 	create := dumpfmt.CreateDir

@@ -308,6 +308,10 @@ func (r *run) renameOldStatements() []string {
 		fmt.Sprintf("COMMENT ON DATABASE %s IS %s", quote(r.old.temp), literal(comment))}
 }
 
+// ErrMadeMeanwhile is returned when a folder has come to be in the filestore's place
+// while everything was restored.
+var ErrMadeMeanwhile = errors.New("somebody has made a folder there meanwhile")
+
 // placeFiles is the last step before the commit: the old files make room for
 // the new ones. That takes no time in which an Odoo that is just being ended could
 // make a folder in their place: all of it is on the disk, see publish.
@@ -323,7 +327,11 @@ func (r *run) placeFiles(context.Context, pgx.Tx) error {
 		r.old.moved = true
 		r.step("old files moved")
 	}
-	if err := r.files.Place(); err != nil {
+	err := r.files.Place()
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%w: %w", ErrMadeMeanwhile, err)
+	}
+	if err != nil {
 		return fmt.Errorf("put the filestore in place: %w", err)
 	}
 	r.step("files in place")

@@ -182,6 +182,9 @@ func (r *run) do(ctx context.Context) (_ *Report, err error) {
 	if err := r.checkKeeping(); err != nil {
 		return nil, err
 	}
+	if err := r.knock(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.checkSource(ctx); err != nil {
 		return nil, err
 	}
