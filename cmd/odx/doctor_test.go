@@ -25,6 +25,8 @@ func testDoctor(t *testing.T, w *world) {
 	if len(findings) == 0 || len(doctor.Blocked(findings)) > 0 {
 		t.Errorf("found %v", findings)
 	}
+	// A role that may not know the server's folder: that it was not looked at is said (beside that it may create no database).
+	w.odx(t, "doctor", "--restore", backup, "examined", "--no-filestore", "--username", odooRole).want(t, exitFailed, "the server's disk was not looked at")
 	for _, tt := range []struct {
 		name, text string
 		args       []string

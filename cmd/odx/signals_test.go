@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"odx/dumpfmt"
+	"odx/parallel/restore"
 )
 
 // startConvert starts a command that converts, and waits until it has begun to
@@ -105,6 +107,25 @@ func TestExplain_NotRemoved(t *testing.T) {
 	}
 	if !strings.Contains(hint, "odx clean --no-server --yes /backup ") {
 		t.Errorf("hint: %s", hint)
+	}
+}
+
+// TestHintFor_Displaced: whoever could take the only copy of files for something that is
+// in the way is told what to do with it.
+func TestHintFor_Displaced(t *testing.T) {
+	exists := &os.LinkError{Op: "rename", Old: "a", New: "b", Err: fs.ErrExist}
+	for name, tt := range map[string]struct {
+		err  error
+		want string
+	}{
+		"any target":            {exists, "remove it first"},
+		"old filestore":         {fmt.Errorf("put it back: %w", errors.Join(exists, &restore.DisplacedError{Folder: "/old", Place: "/now"})), "remove nothing: with Odoo stopped, move what is at /now aside, and then /old there"},
+		"made meanwhile":        {fmt.Errorf("%w: %w", restore.ErrMadeMeanwhile, exists), "run the same command again"},
+		"unknown what happened": {errors.Join(&restore.UnsureError{}, &restore.DisplacedError{}), ""},
+	} {
+		if hint := hintFor(tt.err); !strings.Contains(hint, tt.want) || (tt.want == "") != (hint == "") {
+			t.Errorf("%s: %s", name, hint)
+		}
 	}
 }
 

@@ -136,3 +136,19 @@ func TestPermissions_Suit(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestCanLink looks at a filestore as a whole by one of its files.
+func TestCanLink(t *testing.T) {
+	from, to := filepath.Join(t.TempDir(), "store"), filepath.Join(t.TempDir(), "data", "filestore")
+	fits := Permissions{UID: -1, GID: -1, FileMode: 0o640}
+	if CanLink(from, to, fits) {
+		t.Error("nothing is there")
+	}
+	must(t, os.Chmod(put(t, from, "ab/file", "x"), 0o640))
+	if !CanLink(from, to, fits) {
+		t.Error("it fits")
+	}
+	if CanLink(from, to, *alone) {
+		t.Error("it has another mode")
+	}
+}

@@ -281,7 +281,7 @@ func testReplaceObstructed(t *testing.T, s *site) {
 			}
 		}
 		// What has come there is not removed: the error tells where the old files are.
-		if _, err := r.do(t.Context()); err == nil || !strings.Contains(err.Error(), r.old.folder+" and belong to "+r.Filestore) {
+		if _, err := r.do(t.Context()); err == nil || !errors.Is(err, ErrMadeMeanwhile) || !strings.Contains(err.Error(), r.old.folder+" and belong to "+r.Filestore) {
 			t.Errorf("%v", err)
 		}
 		s.wantDatabases("target")

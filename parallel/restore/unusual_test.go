@@ -3,6 +3,7 @@ package restore
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
+	"odx/parallel/server"
 )
 
 // TestRun_SchemaPublic restores what makes the schema public, which is there: dumps of
@@ -200,5 +202,49 @@ func TestRun_Changing(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(older, rel)); err != nil || !dumpfmt.IsHashPath(rel) {
 		t.Error(err)
+	}
+}
+
+// TestRun_RootsFolder warns where the files would be root's for want of a folder that
+// tells whose they are.
+func TestRun_RootsFolder(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root makes folders of root")
+	}
+	s := newSite(t, "")
+	backup := s.backup()
+	for _, there := range []bool{false, true} {
+		data := t.TempDir()
+		r := s.newRun(backup)
+		r.Filestore = filepath.Join(data, "filestore", "target")
+		if there {
+			s.mkdir(filepath.Dir(r.Filestore))
+		}
+		report, err := r.do(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(report.Warnings, "\n"); strings.Contains(text, "the folder above is root's") == there {
+			t.Errorf("there %v: %s", there, text)
+		}
+		s.drop("target")
+	}
+}
+
+// TestRun_NotLetIn finds out that the server lets nobody in before the backup is read.
+func TestRun_NotLetIn(t *testing.T) {
+	s := newSite(t, "")
+	r := s.newRun(s.tampered(s.backup(), func(*pgarchive.TOC) {}))
+	if err := os.Truncate(filepath.Join(r.Source, "toc.dat"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.do(t.Context()); !errors.Is(err, dumpfmt.ErrFormat) {
+		t.Errorf("damaged: %v", err)
+	}
+	r = s.newRun(s.backup())
+	r.Server = s.settings("nobody at all")
+	_, err := r.do(t.Context())
+	if err == nil || server.SQLState(err) != "28000" || r.report.Seconds.Check != 0 {
+		t.Errorf("%v, after reading for %v s", err, r.report.Seconds.Check)
 	}
 }
