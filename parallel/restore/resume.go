@@ -208,8 +208,10 @@ func (r *run) beginJournal(ctx context.Context) error {
 	return err
 }
 
+// digestOf stays the same from one version of odx to the next, or no restore that the
+// one has begun could be resumed with the other.
 func digestOf(list []round) string {
-	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%v", list)))
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%s", list)))
 }
 
 // endJournal is the end of the load: what comes now must find no trace of odx.

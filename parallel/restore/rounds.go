@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"fmt"
 	"slices"
 
 	"odx/dumpfmt/pgarchive"
@@ -14,6 +15,11 @@ type round struct {
 	last       bool // comes after all that odx itself does in the database
 	views      bool // of materialized views
 	entries    []pgarchive.DumpID
+}
+
+// String is what the journal of a restore keeps a digest of, to know its rounds again.
+func (r round) String() string {
+	return fmt.Sprintf("{%v %v %v %v %v}", r.connecting, r.load, r.isMended, r.last, r.entries)
 }
 
 // The rounds, each in the archive's order. Those of the connecting role have
