@@ -56,7 +56,7 @@ func difference(got, want string) string {
 }
 
 // judge loads a script with psql into a database of that name, but for the one
-// setting that older servers do not know.
+// setting that older servers do not know, and what an older psql does not.
 func (s *site) judge(name string, script []byte) error {
 	s.t.Helper()
 	s.dropIfThere(name)
@@ -65,11 +65,26 @@ func (s *site) judge(name string, script []byte) error {
 	if s.Major() < 17 {
 		script = bytes.Replace(script, []byte("SET transaction_timeout = 0;\n"), nil, 1)
 	}
+	if s.Major() == 13 { // only its last releases know \restrict
+		script = unrestricted(script)
+	}
 	if err := os.WriteFile(path, script, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 	_, err := s.program("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", os.DevNull, "-f", path, s.DSN(name))
 	return err
+}
+
+// unrestricted takes the first and the last of psql's commands out of a script.
+func unrestricted(script []byte) []byte {
+	before, after, found := bytes.Cut(script, []byte("\n\\restrict "))
+	end := bytes.LastIndex(after, []byte("\n\\unrestrict "))
+	if !found || end < 0 {
+		return script
+	}
+	_, body, _ := bytes.Cut(after[:end], []byte("\n"))
+	_, tail, _ := bytes.Cut(after[end+1:], []byte("\n"))
+	return slices.Concat(before, []byte("\n"), body, []byte("\n"), tail)
 }
 
 // dropIfThere drops a database, also one with subscriptions.
