@@ -20,7 +20,6 @@ import (
 // data, without inflating what was joined in.
 type cutter struct {
 	ctx    context.Context
-	c      *conversion
 	zip    *odoozip.Reader
 	script *odoozip.Member   // dump.sql
 	dump   *io.SectionReader // dump.sql's data

@@ -251,7 +251,7 @@ func (u *unzipping) cut(ctx context.Context, dir string, zip *dumpfmt.ZipRecord)
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(u.c.Jobs)
-	c := &cutter{ctx: gctx, c: u.c, zip: u.zip, script: u.dump, dump: raw, dir: filepath.Join(dir, dumpfmt.ArchiveDir)}
+	c := &cutter{ctx: gctx, zip: u.zip, script: u.dump, dump: raw, dir: filepath.Join(dir, dumpfmt.ArchiveDir)}
 	digests := make([]dumpfmt.FileDigest, len(u.places.Files))
 	for i := range u.places.Files {
 		g.Go(func() (err error) {

@@ -202,7 +202,7 @@ func (p *prover) places() error {
 	if err != nil {
 		return err
 	}
-	c := &cutter{ctx: p.ctx, c: p.c, zip: p.z, dump: raw}
+	c := &cutter{ctx: p.ctx, zip: p.z, dump: raw}
 	g, ctx := errgroup.WithContext(p.ctx)
 	g.SetLimit(p.c.Jobs)
 	for i := range places.Files {

@@ -125,20 +125,15 @@ func (v *verifier) lookUp(ctx context.Context, g *errgroup.Group, index storeInd
 // check looks up one attachment.
 func (l *lookups) check(a *attachment) {
 	l.rows.Add(1)
-	rel, ok := dumpfmt.StorePath(a.fname)
-	if !ok {
+	paths := dumpfmt.StorePaths(a.fname)
+	if paths == nil {
 		return
 	}
 	l.named.Add(1)
 	if _, none := l.index.(noIndex); none {
 		return
 	}
-	got, err := l.index.size(rel)
-	if err == nil && got < 0 && strings.Contains(a.fname, ":") {
-		if rel, ok := dumpfmt.StorePath19(a.fname); ok {
-			got, err = l.index.size(rel)
-		}
-	}
+	rel, got, err := l.find(paths)
 	where := dumpfmt.FilestoreDir + "/" + rel
 	at := place{row: a.row}
 	found := &l.v.found
@@ -154,6 +149,16 @@ func (l *lookups) check(a *attachment) {
 	case a.checksum != "" && dumpfmt.IsSHA1Name(base(rel)) && a.checksum != base(rel):
 		found.addLazy(oddChecksum, where, at, func() string { return "checksum " + a.checksum })
 	}
+}
+
+// find gives the size of the first of the paths that is a file, -1 if none is.
+func (l *lookups) find(paths []string) (rel string, size int64, err error) {
+	for _, rel := range paths {
+		if size, err = l.index.size(rel); size >= 0 || err != nil {
+			return rel, size, err
+		}
+	}
+	return paths[0], -1, nil
 }
 
 func base(rel string) string { return rel[strings.LastIndexByte(rel, '/')+1:] }

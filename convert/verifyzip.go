@@ -166,7 +166,7 @@ func (v *verifier) places(ctx context.Context, z *odoozip.Reader, dump *odoozip.
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(v.Jobs)
-	c := &cutter{ctx: gctx, c: &conversion{Options: Options{Jobs: 1, Meter: noMeter{}}}, zip: z, script: dump, dump: raw}
+	c := &cutter{ctx: gctx, zip: z, script: dump, dump: raw}
 	for i := range places.Files {
 		if file := &places.Files[i]; file.SHA256 != "" {
 			g.Go(func() error { return v.place(gctx, c, file) })

@@ -16,7 +16,7 @@ import (
 // backslashes off its ends; Odoo 19 takes colons out too. Odoo itself only
 // writes names of the form ab/<40 hexadecimal digits> (up to 6, also with three
 // digits first), on which the versions agree. For a name with colons the path
-// is that of Odoo 18 and older; StorePath19 gives the other.
+// is that of Odoo 18 and older; StorePaths gives both.
 func StorePath(storeFname string) (rel string, ok bool) {
 	if len(storeFname) == 43 && storeFname[2] == '/' && IsSHA1Name(storeFname[3:]) &&
 		isHex(storeFname[:2]) {
@@ -28,12 +28,27 @@ func StorePath(storeFname string) (rel string, ok bool) {
 	return storePath(strings.ReplaceAll(storeFname, ".", ""))
 }
 
-// StorePath19 is StorePath by the rules of Odoo 19.
-func StorePath19(storeFname string) (rel string, ok bool) {
+// storePath19 is StorePath by the rules of Odoo 19.
+func storePath19(storeFname string) (rel string, ok bool) {
 	if isURI(storeFname) {
 		return "", false
 	}
 	return storePath(strings.ReplaceAll(strings.ReplaceAll(storeFname, ".", ""), ":", ""))
+}
+
+// StorePaths gives the paths of the files that a store_fname may mean: none, that of
+// StorePath, or where the rules of Odoo 19 give another, both.
+func StorePaths(storeFname string) []string {
+	rel, ok := StorePath(storeFname)
+	if !ok {
+		return nil
+	}
+	if strings.Contains(storeFname, ":") {
+		if other, ok := storePath19(storeFname); ok && other != rel {
+			return []string{rel, other}
+		}
+	}
+	return []string{rel}
 }
 
 func storePath(name string) (rel string, ok bool) {

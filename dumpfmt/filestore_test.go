@@ -3,6 +3,7 @@ package dumpfmt
 import (
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,8 +45,17 @@ func TestStorePath(t *testing.T) {
 		if got, ok := StorePath(tt.fname); got != tt.want || ok != (tt.want != "") {
 			t.Errorf("%s: StorePath(%q) = %q, %v, want %q", tt.about, tt.fname, got, ok, tt.want)
 		}
-		if got, ok := StorePath19(tt.fname); got != tt.want19 || ok != (tt.want19 != "") {
-			t.Errorf("%s: StorePath19(%q) = %q, %v, want %q", tt.about, tt.fname, got, ok, tt.want19)
+		if got, ok := storePath19(tt.fname); got != tt.want19 || ok != (tt.want19 != "") {
+			t.Errorf("%s: storePath19(%q) = %q, %v, want %q", tt.about, tt.fname, got, ok, tt.want19)
+		}
+		var want []string
+		for _, path := range []string{tt.want, tt.want19} {
+			if path != "" && !slices.Contains(want, path) {
+				want = append(want, path)
+			}
+		}
+		if got := StorePaths(tt.fname); !slices.Equal(got, want) {
+			t.Errorf("%s: StorePaths(%q) = %q, want %q", tt.about, tt.fname, got, want)
 		}
 	}
 }
@@ -83,7 +93,7 @@ func FuzzStorePath(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, fname string) {
 		defer fuzzing.Bounded(t, len(fname))()
-		for _, storePath := range []func(string) (string, bool){StorePath, StorePath19} {
+		for _, storePath := range []func(string) (string, bool){StorePath, storePath19} {
 			rel, ok := storePath(fname)
 			if !ok {
 				if rel != "" {

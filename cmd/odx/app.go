@@ -76,6 +76,22 @@ func (u *ui) rootAction(c *cli.Context) error {
 	return nil
 }
 
+// oneArgument reads the argument of a command that takes exactly one.
+func oneArgument(c *cli.Context) (string, error) {
+	if c.NArg() != 1 || c.Args().First() == "" {
+		return "", usagef("odx %s takes %s, and got %d arguments", c.Command.Name, c.Command.ArgsUsage, c.NArg())
+	}
+	return c.Args().First(), nil
+}
+
+// jobsOf reads --jobs.
+func jobsOf(c *cli.Context) (int, error) {
+	if c.Int("jobs") < 1 {
+		return 0, usagef("--jobs must be at least 1")
+	}
+	return c.Int("jobs"), nil
+}
+
 // twoArguments reads the arguments of a command that takes exactly two.
 func twoArguments(c *cli.Context) (string, string, error) {
 	if c.NArg() != 2 {

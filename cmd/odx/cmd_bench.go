@@ -41,10 +41,11 @@ func newBenchCommand(ui *ui) *cli.Command {
 }
 
 func benchOptions(c *cli.Context) (o advise.Options, err error) {
-	if c.NArg() != 1 || c.Args().First() == "" {
-		return o, usagef("odx bench takes %s, and got %d arguments", c.Command.ArgsUsage, c.NArg())
+	database, err := oneArgument(c)
+	if err != nil {
+		return o, err
 	}
-	cn, err := resolveConnection(c, c.Args().First())
+	cn, err := resolveConnection(c, database)
 	if err != nil {
 		return o, err
 	}

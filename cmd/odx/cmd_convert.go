@@ -83,8 +83,8 @@ func convertOptions(c *cli.Context) (o convert.Options, err error) {
 	}
 	o.Filestore, o.Manifest, o.Sidecar = c.String("filestore"), c.String("manifest"), !c.Bool("no-sidecar")
 	o.Check, o.OdxVersion = c.Bool("check"), odxVersion()
-	if o.Jobs = c.Int("jobs"); o.Jobs < 1 {
-		return o, usagef("--jobs must be at least 1")
+	if o.Jobs, err = jobsOf(c); err != nil {
+		return o, err
 	}
 	if o.Compression, err = convert.ParseCompression(c.String("compress")); err != nil {
 		return o, usagef("--compress: %v", err)

@@ -56,11 +56,11 @@ type demo struct {
 }
 
 type demoReport struct {
-	Server string          `json:"server"`
-	Steps  []demoStep      `json:"steps"`
-	Dump   *dump.Report    `json:"dump"`
-	Restor *restore.Report `json:"restore"`
-	Same   bool            `json:"same"`
+	Server  string          `json:"server"`
+	Steps   []demoStep      `json:"steps"`
+	Dump    *dump.Report    `json:"dump"`
+	Restore *restore.Report `json:"restore"`
+	Same    bool            `json:"same"`
 }
 
 type demoStep struct {
@@ -183,7 +183,7 @@ func (d *demo) restore(ctx context.Context) (int64, string, error) {
 	if r.Losses() {
 		return 0, "", errLosses
 	}
-	d.report.Restor = r
+	d.report.Restore = r
 	return d.report.Dump.Record.Database.Bytes + r.Files.Bytes, fmt.Sprintf("%d jobs, as role %q", d.jobs, demoOwner), nil
 }
 

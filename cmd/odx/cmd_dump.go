@@ -36,7 +36,7 @@ func newDumpCommand(ui *ui) *cli.Command {
 			&cli.StringFlag{Name: "lock-wait-timeout", Usage: "give up when a lock cannot be had in this `TIME`: milliseconds, or with a unit as 30s (default: wait)"},
 			&cli.IntFlag{Name: "retries", Value: 2, Usage: "`NUMBER` of new tries when somebody locks pg_dump out of a table"},
 			&cli.BoolFlag{Name: "no-gc-guard", Usage: "do not keep Odoo's garbage collection of files away"},
-			&cli.StringFlag{Name: "gc-guard-wait", Value: "15s", Usage: "stop keeping it away when another session has waited for that for this `TIME`: milliseconds, or with a unit; the files are checked at the end"},
+			&cli.StringFlag{Name: "gc-guard-wait", Value: dump.DefaultGuardPatience.String(), Usage: "stop keeping it away when another session has waited for that for this `TIME`: milliseconds, or with a unit; the files are checked at the end"},
 			&cli.BoolFlag{Name: "verify-filestore", Usage: "compare the SHA-1 of each file with its name while it is copied"},
 			&cli.StringFlag{Name: "link-dest", Usage: "hard-link files that have not changed since the `BACKUP`, a folder on the same file system made with --verify-filestore or --link-dest"},
 			&cli.BoolFlag{Name: "for-upgrade", Usage: "make a folder with what the client of upgrade.odoo.com takes with -i, without the filestore, and print the command; it is no backup"},
@@ -84,7 +84,7 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 	if o.LockWait, err = waitTime("lock-wait-timeout", c.String("lock-wait-timeout")); err != nil {
 		return o, err
 	}
-	if o.GuardWait, err = waitTime("gc-guard-wait", c.String("gc-guard-wait")); err != nil {
+	if o.GuardPatience, err = waitTime("gc-guard-wait", c.String("gc-guard-wait")); err != nil {
 		return o, err
 	}
 	if c.Bool("no-gc-guard") && c.IsSet("gc-guard-wait") {
@@ -96,8 +96,8 @@ func dumpOptions(c *cli.Context) (o dump.Options, err error) {
 	if o.Rate, err = byteSize("rate", c.String("rate")); err != nil {
 		return o, err
 	}
-	if o.Jobs = c.Int("jobs"); o.Jobs < 1 {
-		return o, usagef("--jobs must be at least 1")
+	if o.Jobs, err = jobsOf(c); err != nil {
+		return o, err
 	}
 	if o.Target, err = dumpTarget(target); err != nil {
 		return o, err

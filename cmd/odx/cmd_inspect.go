@@ -33,10 +33,11 @@ func newInspectCommand(ui *ui) *cli.Command {
 		},
 		Action: func(c *cli.Context) error {
 			ui.configure(c)
-			if c.NArg() != 1 || c.Args().First() == "" {
-				return usagef("odx inspect takes %s, and got %d arguments", c.Command.ArgsUsage, c.NArg())
+			source, err := oneArgument(c)
+			if err != nil {
+				return err
 			}
-			return runInspect(c.Context, c.Args().First(), ui)
+			return runInspect(c.Context, source, ui)
 		},
 	}
 }

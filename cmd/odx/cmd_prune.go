@@ -31,14 +31,15 @@ func newPruneCommand(ui *ui) *cli.Command {
 		}, outputFlags()...),
 		Action: func(c *cli.Context) error {
 			ui.configure(c)
-			if c.NArg() != 1 || c.Args().First() == "" {
-				return usagef("odx prune takes %s, and got %d arguments", c.Command.ArgsUsage, c.NArg())
+			folder, err := oneArgument(c)
+			if err != nil {
+				return err
 			}
 			policy, err := prunePolicy(c)
 			if err != nil {
 				return err
 			}
-			return runPrune(c.Context, retention.Options{Folder: c.Args().First(), Policy: policy, DryRun: c.Bool("dry-run")}, ui)
+			return runPrune(c.Context, retention.Options{Folder: folder, Policy: policy, DryRun: c.Bool("dry-run")}, ui)
 		},
 	}
 }

@@ -87,8 +87,8 @@ func restoreOptions(c *cli.Context) (o restore.Options, err error) {
 	if c.Bool("copy") && c.Bool("move") {
 		return o, usagef("give one of --copy and --move")
 	}
-	if o.Jobs = c.Int("jobs"); o.Jobs < 1 {
-		return o, usagef("--jobs must be at least 1")
+	if o.Jobs, err = jobsOf(c); err != nil {
+		return o, err
 	}
 	if len(cn.database) > 63 {
 		return o, usagef("database %q: names have at most 63 bytes", cn.database)

@@ -50,10 +50,11 @@ func newVerifyCommand(ui *ui) *cli.Command {
 			if c.NArg() < 1 || c.NArg() > 2 || slices.Contains(c.Args().Slice(), "") {
 				return usagef("odx verify takes %s, and got %d arguments", c.Command.ArgsUsage, c.NArg())
 			}
-			o := convert.VerifyOptions{Source: c.Args().First(), Jobs: c.Int("jobs")}
-			if o.Jobs < 1 {
-				return usagef("--jobs must be at least 1")
+			jobs, err := jobsOf(c)
+			if err != nil {
+				return err
 			}
+			o := convert.VerifyOptions{Source: c.Args().First(), Jobs: jobs}
 			if c.Bool("restore") {
 				return runTrial(c, o, ui)
 			}

@@ -14,7 +14,7 @@ func main() { os.Exit(run(os.Args)) }
 
 // run is main without the exit, so that every deferred clean-up runs.
 func run(args []string) int {
-	keepMemory()
+	forbidCoreDumps()
 	// What nohup has odx ignore stays ignored.
 	signals := slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}, signal.Ignored)
 	// Whoever reads what odx prints may go away: an error like others, and not the

@@ -2,6 +2,6 @@
 
 package main
 
-// keepMemory is for Linux; elsewhere Go's programs write no core file unless
+// forbidCoreDumps is for Linux; elsewhere Go's programs write no core file unless
 // GOTRACEBACK asks for it.
-func keepMemory() {}
+func forbidCoreDumps() {}

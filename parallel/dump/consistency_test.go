@@ -97,7 +97,7 @@ func TestRun_NewTables(t *testing.T) {
 func TestRun_GuardGivenUp(t *testing.T) {
 	o := newOffice(t)
 	r := o.newRun()
-	r.GuardWait = 100 * time.Millisecond
+	r.GuardPatience = 100 * time.Millisecond
 	waiter := connect(t, o.name)
 	r.hook = func(step string) {
 		if step != "filestore copied" {

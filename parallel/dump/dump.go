@@ -36,7 +36,7 @@ type Options struct {
 	ExcludeTableData []string      // patterns, as pg_dump takes them
 	LockWait         time.Duration // for any lock; 0 waits for ever
 	GCGuard          bool          // keep Odoo's garbage collection of files away
-	GuardWait        time.Duration // for which somebody may wait behind that; 0 is guardPatience
+	GuardPatience    time.Duration // for which somebody may wait behind that; 0 is DefaultGuardPatience
 	Strict           bool          // missing files are an error, and nothing is left
 	Retries          int           // new tries after the dump was locked out of a table
 

@@ -16,16 +16,15 @@ import (
 )
 
 const (
-	// guardWait bounds the wait for the guard's own lock.
-	guardWait = 15 * time.Second
-	// guardPatience is how long somebody may wait behind the guard. Odoo's own
+	// guardLockWait bounds the wait for the guard's own lock.
+	guardLockWait = 15 * time.Second
+	// DefaultGuardPatience is how long somebody may wait behind the guard. Odoo's own
 	// garbage collection gives up after 10 s; whoever waits longer would make
 	// every writer of attachments wait behind it.
-	guardPatience = 15 * time.Second
+	DefaultGuardPatience = 15 * time.Second
 )
 
 // guard is a session that keeps Odoo's garbage collection of files away.
-// The zero value is a guard that was never taken.
 type guard struct {
 	session  *server.Session
 	patience time.Duration
@@ -43,7 +42,7 @@ const (
 // takeGuard locks ir_attachment. Where the lock cannot be had, the guard's
 // state says why, and the dump goes on without.
 func (r *run) takeGuard(ctx context.Context, info odoo.Info, standby bool) (*guard, error) {
-	g := &guard{state: guardOff, patience: cmp.Or(r.GuardWait, guardPatience)}
+	g := &guard{state: guardOff, patience: cmp.Or(r.GuardPatience, DefaultGuardPatience)}
 	switch {
 	case !r.GCGuard:
 		return g, nil
@@ -58,7 +57,7 @@ func (r *run) takeGuard(ctx context.Context, info odoo.Info, standby bool) (*gua
 	if err != nil {
 		return nil, err
 	}
-	wait := guardWait
+	wait := guardLockWait
 	if r.LockWait > 0 {
 		wait = r.LockWait
 	}

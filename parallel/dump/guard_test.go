@@ -30,9 +30,9 @@ func TestRun_GuardHoldsNobody(t *testing.T) {
 			t.Parallel()
 			o := newOffice(t)
 			r := o.newRun()
-			r.Engine, r.GuardWait = cmp.Or(tt.engine, EngineDirect), 1
+			r.Engine, r.GuardPatience = cmp.Or(tt.engine, EngineDirect), 1
 			if tt.want == guardHeld {
-				r.GuardWait = time.Hour
+				r.GuardPatience = time.Hour
 			}
 			var once sync.Once
 			r.hook = func(at string) {

@@ -108,20 +108,14 @@ type lookup struct {
 
 // check looks up one attachment.
 func (l *lookup) check(ctx context.Context, a attachment) error {
-	rel, ok := dumpfmt.StorePath(a.fname)
-	if !ok {
+	paths := dumpfmt.StorePaths(a.fname)
+	if paths == nil {
 		if a.fname != "" {
 			l.elsewhere.Add(1)
 		}
 		return nil
 	}
 	l.named.Add(1)
-	paths := []string{rel}
-	if strings.Contains(a.fname, ":") {
-		if rel, ok := dumpfmt.StorePath19(a.fname); ok {
-			paths = append(paths, rel)
-		}
-	}
 	for _, rel := range paths {
 		if named := l.suspects[rel]; named != nil {
 			named.Store(true)
@@ -129,7 +123,7 @@ func (l *lookup) check(ctx context.Context, a attachment) error {
 	}
 	got, err := first(paths, l.size)
 	want, differs := a.differs(got)
-	if err == nil && !differs && l.wrong[rel] {
+	if err == nil && !differs && slices.ContainsFunc(paths, func(rel string) bool { return l.wrong[rel] }) {
 		l.damaged.Add(1)
 		l.lost.add(Loss{StoreFname: a.fname, Want: want, Got: got, WrongSHA1: true, row: a.row})
 		return nil

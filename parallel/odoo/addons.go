@@ -18,22 +18,22 @@ import (
 // the module's folder.
 const neutralizeScript = "data/neutralize.sql"
 
-// ModuleSQL is the neutralizing script of one module.
-type ModuleSQL struct {
+// moduleSQL is the neutralizing script of one module.
+type moduleSQL struct {
 	Module string
 	Path   string // of the file
 	SQL    string
 }
 
-// FromAddons finds the modules' own neutralize.sql in the folders of an
+// fromAddons finds the modules' own neutralize.sql in the folders of an
 // addons path; the first folder that has the file wins, as in Odoo. It returns
 // them in the order of the modules, and the names of those without one. Odoo
 // looks, besides the addons path, in the folder of base, which in a checkout
-// lies beside the others, in ../odoo/addons; so does FromAddons.
+// lies beside the others, in ../odoo/addons; so does fromAddons.
 //
 // A folder of the path that does not exist has no modules. A script that is
 // there and cannot be read is an error.
-func FromAddons(paths []string, modules []string) (found []ModuleSQL, missing []string, err error) {
+func fromAddons(paths []string, modules []string) (found []moduleSQL, missing []string, err error) {
 	paths = withBase(paths)
 	for _, module := range modules {
 		m, err := findScript(paths, module)
@@ -82,7 +82,7 @@ func withBase(paths []string) []string {
 }
 
 // findScript returns nil for a module that has no script.
-func findScript(paths []string, module string) (*ModuleSQL, error) {
+func findScript(paths []string, module string) (*moduleSQL, error) {
 	// The name comes from the database and must not lead elsewhere.
 	if !filepath.IsLocal(module) || strings.ContainsAny(module, `/\`) {
 		return nil, nil
@@ -96,7 +96,7 @@ func findScript(paths []string, module string) (*ModuleSQL, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &ModuleSQL{Module: module, Path: path, SQL: strings.TrimSpace(string(sql))}, nil
+		return &moduleSQL{Module: module, Path: path, SQL: strings.TrimSpace(string(sql))}, nil
 	}
 	return nil, nil
 }
@@ -131,7 +131,7 @@ var errTransaction = errors.New("the script ends the transaction")
 // run sends the script as it is, as one string of many statements, and returns
 // the rows that they changed. The transaction must be neutralize's own: one
 // that a script ended cannot be rolled back any more.
-func (m ModuleSQL) run(ctx context.Context, tx pgx.Tx) (rows int64, err error) {
+func (m moduleSQL) run(ctx context.Context, tx pgx.Tx) (rows int64, err error) {
 	conn := tx.Conn().PgConn()
 	results := conn.Exec(ctx, m.SQL)
 	done := 0

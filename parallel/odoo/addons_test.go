@@ -34,12 +34,12 @@ func TestFromAddons(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(own, "mail"), 0o755); err != nil { // a copy without a script
 		t.Fatal(err)
 	}
-	found, missing, err := FromAddons([]string{filepath.Join(root, "gone"), own, addons},
+	found, missing, err := fromAddons([]string{filepath.Join(root, "gone"), own, addons},
 		[]string{"base", "mail", "none", "sale", "../secret", "..", "", "own/sale"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []ModuleSQL{{"base", baseSQL, "UPDATE base"}, {"mail", mail, "UPDATE a"}, {"sale", sale, "UPDATE own"}}
+	want := []moduleSQL{{"base", baseSQL, "UPDATE base"}, {"mail", mail, "UPDATE a"}, {"sale", sale, "UPDATE own"}}
 	if !reflect.DeepEqual(found, want) {
 		t.Errorf("found %q, want %q", found, want)
 	}
@@ -53,7 +53,7 @@ func TestFromAddons_Unreadable(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "mail", "data", "neutralize.sql"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := FromAddons([]string{dir}, []string{"mail"}); err == nil || !strings.Contains(err.Error(), `module "mail"`) {
+	if _, _, err := fromAddons([]string{dir}, []string{"mail"}); err == nil || !strings.Contains(err.Error(), `module "mail"`) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -79,7 +79,7 @@ func Neutralize(ctx context.Context, tx pgx.Tx, info Info, addons []string) (Neu
 	for i, m := range modules {
 		names[i] = m.name
 	}
-	scripts, missing, err := FromAddons(addons, names)
+	scripts, missing, err := fromAddons(addons, names)
 	if err != nil {
 		return report, err
 	}
@@ -122,8 +122,8 @@ func (r *NeutralizeReport) warnOfAbsent(modules []string) {
 
 // runFirst runs what comes before the scripts of the other modules, which it gives:
 // the script of base, or what stands for it.
-func (r *NeutralizeReport) runFirst(ctx context.Context, tx pgx.Tx, scripts []ModuleSQL, series dumpfmt.Series) (others []ModuleSQL, err error) {
-	base := slices.IndexFunc(scripts, func(m ModuleSQL) bool { return m.Module == baseModule })
+func (r *NeutralizeReport) runFirst(ctx context.Context, tx pgx.Tx, scripts []moduleSQL, series dumpfmt.Series) (others []moduleSQL, err error) {
+	base := slices.IndexFunc(scripts, func(m moduleSQL) bool { return m.Module == baseModule })
 	if base < 0 {
 		return scripts, r.runCore(ctx, tx, series)
 	}
@@ -142,8 +142,8 @@ func (r *NeutralizeReport) runFirst(ctx context.Context, tx pgx.Tx, scripts []Mo
 
 // runBase runs the script of base. If the server refuses it, the database is as it
 // was.
-func (r *NeutralizeReport) runBase(ctx context.Context, tx pgx.Tx, base ModuleSQL) (refusal, err error) {
-	err = pgx.BeginFunc(ctx, tx, func(part pgx.Tx) error { return r.runScripts(ctx, part, []ModuleSQL{base}) })
+func (r *NeutralizeReport) runBase(ctx context.Context, tx pgx.Tx, base moduleSQL) (refusal, err error) {
+	err = pgx.BeginFunc(ctx, tx, func(part pgx.Tx) error { return r.runScripts(ctx, part, []moduleSQL{base}) })
 	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) && !errors.Is(err, errTransaction) {
 		return err, nil
 	}
@@ -162,9 +162,9 @@ func (r *NeutralizeReport) warnOfMailFile(ctx context.Context, q Querier) error 
 	return err
 }
 
-func sourceOf(scripts []ModuleSQL) NeutralizeSource {
+func sourceOf(scripts []moduleSQL) NeutralizeSource {
 	switch {
-	case slices.ContainsFunc(scripts, func(m ModuleSQL) bool { return m.Module == baseModule }):
+	case slices.ContainsFunc(scripts, func(m moduleSQL) bool { return m.Module == baseModule }):
 		return SourceAddons
 	case len(scripts) > 0:
 		return SourceBoth
@@ -202,7 +202,7 @@ WHERE state IN ('installed', 'to upgrade', 'to remove') ORDER BY name <> 'base',
 
 // runScripts runs the modules' own scripts. They name their tables without a
 // schema.
-func (r *NeutralizeReport) runScripts(ctx context.Context, tx pgx.Tx, scripts []ModuleSQL) error {
+func (r *NeutralizeReport) runScripts(ctx context.Context, tx pgx.Tx, scripts []moduleSQL) error {
 	if len(scripts) == 0 {
 		return nil
 	}
