@@ -83,7 +83,7 @@ func canLink(path, to string, p Permissions) bool {
 // not exist, from the nearest folder above it that does. Files get the
 // folder's mode without the x bits. On Windows the owner is unknown (-1).
 func OwnerOf(path string) (Permissions, error) {
-	path, info, err := nearestFolder(path)
+	_, info, err := nearestFolder(path)
 	if err != nil {
 		return Permissions{}, err
 	}
