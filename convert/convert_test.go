@@ -2,6 +2,7 @@ package convert
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io/fs"
@@ -10,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/klauspost/compress/gzip"
 
 	"odx/dumpfmt"
 	"odx/dumpfmt/pgarchive"
