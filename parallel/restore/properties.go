@@ -184,9 +184,10 @@ func (s statement) setting() string {
 }
 
 // isEarly tells whether values may be calculated with a setting. Those of extensions
-// and of users have a dot.
+// and of users have a dot. What changes how values are written is none: odx's own
+// sessions rely on that.
 func isEarly(name string) bool {
-	return strings.Contains(name, ".") || slices.Contains([]string{"timezone", "datestyle", "default_text_search_config", "lc_time", "lc_numeric", "lc_monetary"}, name)
+	return strings.Contains(name, ".") || name == "timezone" || name == "default_text_search_config"
 }
 
 // opens tells whether the new database can be connected to.
