@@ -31,7 +31,7 @@ func lockOpen(f *os.File) (*os.File, error) {
 	return flock(os.NewFile(uintptr(fd), f.Name()), f.Name(), true)
 }
 
-// isHeld tells from what lockDir and lockFile return whether somebody else has
+// isHeld tells from what lockDir and lookAtFile return whether somebody else has
 // the lock. It closes the file.
 func isHeld(f *os.File, err error) bool {
 	if f != nil {

@@ -8,29 +8,57 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
 )
+
+// syncWorkers is how many files are synced at once: each waits for the disk, or for a
+// server.
+const syncWorkers = 16
 
 // syncTree writes every file and folder below path to the disk, one by one.
 func syncTree(path string) error {
-	return filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		flags := os.O_RDONLY
+	var g errgroup.Group
+	g.SetLimit(syncWorkers)
+	err := filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
 		switch {
-		case e.IsDir() && runtime.GOOS == "windows":
-			return nil // its folders need no sync, and cannot be
-		case runtime.GOOS == "windows":
-			flags = os.O_RDWR // asked for by FlushFileBuffers
-		case !e.IsDir() && !e.Type().IsRegular():
-			return nil
-		}
-		f, err := os.OpenFile(name, flags, 0)
-		if err != nil {
+		case err != nil:
 			return err
+		case e.IsDir():
+			g.Go(func() error { return syncOne(name, os.O_RDONLY, isNoSync) })
+		case e.Type().IsRegular():
+			g.Go(func() error { return syncFile(name) })
 		}
-		return errors.Join(f.Sync(), f.Close())
+		return nil
 	})
+	return errors.Join(err, g.Wait())
+}
+
+// syncFile syncs a file as one that may write it: SMB and Windows do nothing for others.
+func syncFile(name string) error {
+	err := syncOne(name, os.O_RDWR, func(error) bool { return false })
+	if errors.Is(err, fs.ErrPermission) {
+		err = syncOne(name, os.O_RDONLY, func(error) bool { return false })
+	}
+	return err
+}
+
+func syncOne(name string, flag int, tolerate func(error) bool) error {
+	f, err := os.OpenFile(name, flag, 0)
+	if err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil && tolerate(err) {
+		err = nil
+	}
+	return errors.Join(err, f.Close())
+}
+
+// isNoSync tells whether an error says that folders cannot be synced: on Windows, and
+// on file systems that need or know no such thing.
+func isNoSync(err error) bool {
+	return runtime.GOOS == "windows" || errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission)
 }
 
 // renameChecked renames a folder or a file unless the target exists. Between

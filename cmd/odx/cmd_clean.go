@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,7 +77,7 @@ func runClean(ctx context.Context, c *cli.Context, ui *ui) error {
 		ui.listLeftovers(found)
 		if len(found) == 0 {
 			ui.say("odx: nothing is left over")
-		} else if !c.Bool("yes") {
+		} else if !c.Bool("yes") && slices.ContainsFunc(found, func(l leftover) bool { return !l.Foreign }) {
 			ui.say("odx: hint: odx clean --yes removes them; odx restore --resume goes on with a database that is to become another")
 		}
 	})

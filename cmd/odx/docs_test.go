@@ -54,11 +54,11 @@ func (w *world) shell(t *testing.T, text string, replace ...string) string {
 			t.Fatal(err)
 		}
 	}
-	program := "sh"
+	words := []string{"sh", "-eu", "-c"}
 	if strings.Contains(text, "pipefail") {
-		program = "bash"
+		words = []string{"bash", "-c"} // which says itself how it ends
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-eu", "-c", strings.NewReplacer(replace...).Replace(text))
+	cmd := exec.CommandContext(t.Context(), words[0], append(words[1:], strings.NewReplacer(replace...).Replace(text))...)
 	cmd.Env = append(w.command(t.Context()).Env, "PATH="+bin+":"+w.BinDir()+":"+os.Getenv("PATH"))
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()

@@ -117,7 +117,11 @@ func (e *extractor) file(m *Member, name string) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return e.dir.Chtimes(name, m.Modified(), m.Modified())
+	err = e.dir.Chtimes(name, m.Modified(), m.Modified())
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
+		return nil // where all files are given to one owner others set no times, which only save work
+	}
+	return err
 }
 
 func (e *extractor) fill(f *os.File, m *Member) error {

@@ -61,6 +61,9 @@ func Decide(backups []Backup, p Policy) error {
 		p.Location = time.Local
 	}
 	sortBackups(backups)
+	for i := range backups {
+		backups[i].Keep = []string{}
+	}
 	for rest := backups; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && slices.Equal(rest[n].kind(), rest[0].kind()) {

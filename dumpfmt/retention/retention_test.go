@@ -363,7 +363,6 @@ func TestPrune_Neighbours(t *testing.T) {
 	}
 }
 
-// TestPrune_InUse leaves a backup that somebody works on, and removes the others.
 // TestPrune_CutOff: a copy that lacks files of the filestore makes no other backup go,
 // and one that nothing goes for is not counted.
 func TestPrune_CutOff(t *testing.T) {
@@ -386,9 +385,15 @@ func TestPrune_CutOff(t *testing.T) {
 	if len(report.Left) != 2 || !strings.Contains(report.Left[0].Reason, "1 files are in filestore/, and odx.json counts 2") {
 		t.Errorf("left: %+v", report.Left)
 	}
+	for _, b := range report.Backups {
+		if len(b.Keep) > 1 {
+			t.Errorf("%s is kept: %q", b.Path, b.Keep)
+		}
+	}
 	wantNames(t, dir, "0", "1", "2", "alone")
 }
 
+// TestPrune_InUse leaves a backup that somebody works on, and removes the others.
 func TestPrune_InUse(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 4 {

@@ -197,3 +197,52 @@ func testRemoveParents(t *testing.T, dir string, made []string) {
 		t.Errorf("%s is left: %v", made[0], err)
 	}
 }
+
+// TestSettle runs as a user who may give nothing away: what comes by itself need not be
+// given, and root's empty data folder is the user's who may write in it.
+func TestSettle(t *testing.T) {
+	dir := os.Getenv("ODX_TEST_SOURCE")
+	if dir == "" {
+		if os.Geteuid() != 0 {
+			t.Skip("only root can make folders of others")
+		}
+		dir = filepath.Join(t.TempDir(), "data")
+		for name, owner := range map[string]int{"group": somebody, "open": 0, "others": 1} {
+			folder := filepath.Join(dir, name)
+			must(t, os.MkdirAll(folder, 0o700), os.Chown(folder, owner, 1), os.Chmod(folder, 0o777|os.ModeSetgid))
+		}
+		must(t, os.Chmod(dir, 0o755))
+	}
+	if !asSomebody(t, dir) {
+		return
+	}
+	for _, tt := range []struct {
+		path string
+		ok   bool
+	}{
+		{"group", true},          // of a group that the user is not in, which the folder gives
+		{"open", false},          // root's, with files of others
+		{"open/filestore", true}, // not yet there
+		{"others/filestore", false},
+	} {
+		path := filepath.Join(dir, tt.path)
+		p, err := OwnerOf(path)
+		must(t, err)
+		settled, err := Settle(path, p)
+		want := Permissions{UID: -1, GID: -1, FileMode: p.FileMode, DirMode: p.DirMode}
+		if tt.path == "open/filestore" {
+			want = *alone
+		}
+		if tt.ok && (err != nil || settled != want) {
+			t.Errorf("%s: %+v, %v", tt.path, settled, err)
+		}
+		if !tt.ok && !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s: %+v, %v", tt.path, settled, err)
+		}
+	}
+	for _, name := range []string{"group", "open", "others"} {
+		if left, err := os.ReadDir(filepath.Join(dir, name)); err != nil || len(left) > 0 {
+			t.Errorf("%s: left %v, %v", name, left, err)
+		}
+	}
+}

@@ -120,10 +120,12 @@ func (a *linking) obstacle(was, is meta) string {
 		return fmt.Sprintf("user %d, mode %04o; a new file has user %d, mode %04o", was.uid, was.mode, a.made.uid, a.made.mode)
 	case a.precision == 0:
 		return "the file system keeps no times"
-	case !was.mtime.Equal(is.mtime.Truncate(a.precision)):
-		return "another time"
+	case was.mtime.Equal(is.mtime):
+		return ""
+	case a.precision > 1:
+		return fmt.Sprintf("another time, and the file system keeps them by %s only", a.precision)
 	}
-	return ""
+	return "another time"
 }
 
 func (a *linking) leave(why string) {

@@ -117,8 +117,8 @@ func nearestFolder(path string) (string, fs.FileInfo, error) {
 // Settle gives what this process has to do so that what it makes at path has the
 // owner in p, which is OwnerOf that path's: nothing where that comes by itself, as
 // where a file system gives all to one user, or a folder's group to what is in it;
-// and nothing where only a folder above exists that is root's and lets this user
-// write, so that nobody's files are there yet. The error says who would have to run
+// and what is this user's alone where only a folder above exists that is root's and lets
+// this user write, so that nobody's files are there yet. The error says who would have to run
 // it. A file system can still refuse (NFS with root squashing, an ID that a container
 // does not map), which TryGive finds out.
 func Settle(path string, p Permissions) (Permissions, error) {
@@ -140,9 +140,12 @@ func Settle(path string, p Permissions) (Permissions, error) {
 		return p, err
 	}
 	uid, gid := ownerOf(info)
-	if asWanted := uid == p.UID && (p.GID < 0 || gid == p.GID); asWanted || p.UID == 0 && !isSame(nearest, path) {
+	if uid == p.UID && (p.GID < 0 || gid == p.GID) {
 		p.UID, p.GID = -1, -1
 		return p, nil
+	}
+	if p.UID == 0 && !isSame(nearest, path) {
+		return *alone, nil
 	}
 	return p, refusal
 }

@@ -128,7 +128,7 @@ func (c *copier) link(p *pair, name string) error {
 		}
 	}
 	c.linked.Add(1)
-	return p.dst.setTime(name, m.mtime)
+	return p.dst.keepTime(name, m.mtime)
 }
 
 // staysInside tells whether a link leads to something in the tree, or to

@@ -123,6 +123,8 @@ func (r *run) leaveLabels(ctx context.Context, s *server.Session, p *plan) error
 // isAboutAbsent tells whether an entry needs an object that no other entry makes.
 func isAboutAbsent(e *pgarchive.Entry, byID map[pgarchive.DumpID]*pgarchive.Entry) bool {
 	switch e.Desc {
+	case "COMMENT": // before 15 the schema is the first superuser's
+		return e.Tag == "SCHEMA public"
 	case "ACL", "SECURITY LABEL", "POLICY", "ROW SECURITY", pgarchive.DescTableData, "SEQUENCE SET":
 	default:
 		return false

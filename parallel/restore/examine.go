@@ -108,8 +108,11 @@ func (r *run) examineDisks(ctx context.Context, admin *server.Session, size int6
 		return nil, err
 	}
 	if len(needs) == 0 {
-		list = append(list, doctor.Finding{Check: "disk", Severity: doctor.Note, Text: fmt.Sprintf(
-			"the server's disk was not looked at: it is another machine's, or the role may not read data_directory; the database and its write-ahead log may need %d MB there", (size+size/10)>>20)})
+		text := "the server's disk was not looked at: it is another machine's, or the role may not read data_directory"
+		if size > 0 {
+			text += fmt.Sprintf("; the database may need %d MB there, and its write-ahead log comes on top", (size+size/10)>>20)
+		}
+		list = append(list, doctor.Finding{Check: "disk", Severity: doctor.Note, Text: text})
 	}
 	if r.Filestore != "" {
 		parent := filepath.Dir(r.Filestore)

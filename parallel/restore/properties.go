@@ -2,11 +2,13 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"odx/dumpfmt/pgarchive"
 	"odx/dumpfmt/sqlscript"
@@ -148,29 +150,35 @@ func cutStatements(defn string, conforming bool) (list [][]sqlscript.Token) {
 }
 
 // restoreEarly gives the new database those of the source's settings that materialized
-// views, checks and generated columns may be calculated with, and the libraries that
-// its sessions load. What is refused will be again, and is said then.
+// views, checks and generated columns may be calculated with. What is refused will be
+// again, and is said then.
 func (r *run) restoreEarly(ctx context.Context) error {
-	kept := r.properties.settings[:0]
 	for _, s := range r.properties.settings {
-		name := s.setting()
-		if isPreload := strings.HasSuffix(name, "_preload_libraries"); isPreload || isEarly(name) {
-			err := r.target.admin.Exec(ctx, s.of(r.target.temp))
-			if err != nil && server.SQLState(err) == "" {
-				return err
-			}
-			if err == nil && isPreload && !r.opens(ctx) {
-				if err := r.target.admin.Exec(ctx, fmt.Sprintf("ALTER DATABASE %s RESET %s", quote(r.target.temp), name)); err != nil {
-					return err
-				}
-				r.properties.unknown = append(r.properties.unknown, strings.Join(words(s.of(r.Database)), " ")+" (nobody could connect: the server does not have the library)")
-				continue
-			}
+		early, err := r.isEarly(ctx, s.setting())
+		if early && err == nil {
+			err = r.target.admin.Exec(ctx, s.of(r.target.temp))
 		}
-		kept = append(kept, s)
+		if err != nil && server.SQLState(err) == "" {
+			return err
+		}
 	}
-	r.properties.settings = kept
 	return ctx.Err()
+}
+
+// isEarly tells whether values may be calculated with a setting. A name with a dot is a
+// user's, unless a library has it, which could only disturb the work. What changes how
+// values are written is none: odx's own sessions rely on that.
+func (r *run) isEarly(ctx context.Context, name string) (early bool, err error) {
+	if name == "timezone" || name == "default_text_search_config" {
+		return true, nil
+	}
+	if !strings.Contains(name, ".") {
+		return false, nil
+	}
+	err = r.target.admin.Do(func(c *pgx.Conn) error {
+		return c.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = $1)", name).Scan(&early)
+	})
+	return early, err
 }
 
 // setting gives the name of the setting that a statement is about, in lower case; ""
@@ -181,20 +189,6 @@ func (s statement) setting() string {
 		return ""
 	}
 	return strings.ToLower(strings.Trim(w[1], `"`))
-}
-
-// isEarly tells whether values may be calculated with a setting. Those of extensions
-// and of users have a dot. What changes how values are written is none: odx's own
-// sessions rely on that.
-func isEarly(name string) bool {
-	return strings.Contains(name, ".") || name == "timezone" || name == "default_text_search_config"
-}
-
-// opens tells whether the new database can be connected to.
-func (r *run) opens(ctx context.Context) bool {
-	s, err := r.Server.Open(ctx, r.target.temp, r.application())
-	s.Close()
-	return err == nil
 }
 
 // restoreSettings gives the new database the source's settings, as the
@@ -216,11 +210,27 @@ func (r *run) restoreSettings(ctx context.Context) error {
 	}
 	defer s.Close()
 	for _, setting := range r.properties.settings {
-		if err := r.refusable(s.Exec(ctx, setting.of(r.target.temp)), setting); err != nil {
+		err := s.Exec(ctx, setting.of(r.target.temp))
+		if err == nil && strings.HasSuffix(setting.setting(), "_preload_libraries") {
+			err = r.checkPreload(ctx, s, setting)
+		}
+		if err := r.refusable(err, setting); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkPreload takes a setting back that keeps everybody out of the database: the
+// server lacks a library that every session is to load. That is the error then.
+func (r *run) checkPreload(ctx context.Context, s *server.Session, setting statement) error {
+	probe, err := r.Server.Open(ctx, r.target.temp, r.application())
+	probe.Close()
+	refusal := (*pgconn.PgError)(nil)
+	if !errors.As(err, &refusal) || refusal.Code != "58P01" && refusal.Code != "42501" { // no such file; not among the plugins
+		return nil // what else is wrong shows later
+	}
+	return errors.Join(fmt.Errorf("nobody could connect: %w", refusal), s.Exec(ctx, fmt.Sprintf("ALTER DATABASE %s RESET %s", quote(r.target.temp), setting.setting())))
 }
 
 // restoreProperties gives the database, which has its final name by now, what

@@ -249,7 +249,7 @@ func (r *run) begin(ctx context.Context, admin *server.Session) (l locale, err e
 	return l, r.findRecord(ctx)
 }
 
-// checkSource reads the backup before the server is touched.
+// checkSource reads the backup before anything is made in the server.
 func (r *run) checkSource(ctx context.Context) error {
 	r.Progress.SetPhase("checking the backup")
 	began := time.Now()

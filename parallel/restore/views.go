@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"odx/dumpfmt/pgarchive"
 	"odx/parallel/server"
@@ -36,12 +38,12 @@ func (r *run) loadViews(ctx context.Context, i int, now round, failure error) er
 		}
 		switch err := s.Exec(ctx, e.Defn.String); {
 		case err == nil:
-		case server.SQLState(err) != "" && ctx.Err() == nil && s.Exec(ctx, "SELECT 1") == nil:
+		case isOfQuery(server.SQLState(err)) && ctx.Err() == nil && s.Exec(ctx, "SELECT 1") == nil:
 			refused++
 			r.report.LeftOut = append(r.report.LeftOut, Omission{Entry: entryName(e), Reason: err.Error()})
 			r.warn("%s has no rows, refresh it when that can be done: %v", entryName(e), err)
 		default:
-			return err
+			return failure
 		}
 	}
 	if refused == 0 {
@@ -56,4 +58,10 @@ func (r *run) loadViews(ctx context.Context, i int, now round, failure error) er
 		return fmt.Errorf("write the list of entries: %w", err)
 	}
 	return r.pgRestore(ctx, i, now, true, path)
+}
+
+// isOfQuery tells whether a server's refusal may be the query's own: no lack of disk,
+// memory or connections, no intervention, no deadlock, nothing broken.
+func isOfQuery(state string) bool {
+	return state != "" && !slices.ContainsFunc([]string{"40", "53", "57", "58", "F0", "XX"}, func(class string) bool { return strings.HasPrefix(state, class) })
 }
