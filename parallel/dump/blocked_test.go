@@ -44,7 +44,7 @@ func TestRun_LockedFirst(t *testing.T) {
 // behind somebody who waits for the dump's end. It is given up.
 func TestPollCopies_Blocked(t *testing.T) {
 	o := newOffice(t)
-	o.exec("INSERT INTO twin_a SELECT g, g FROM generate_series(1000, 2000000) g")
+	o.exec("INSERT INTO twin_a SELECT g, g FROM generate_series(1000, 300000) g")
 	r := o.newRun()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
