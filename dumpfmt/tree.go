@@ -9,30 +9,40 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // syncWorkers is how many files are synced at once: each waits for the disk, or for a
 // server.
 const syncWorkers = 16
 
-// syncTree writes every file and folder below path to the disk, one by one.
+// syncTree writes every file and folder below path to the disk, each by itself.
 func syncTree(path string) error {
-	var g errgroup.Group
-	g.SetLimit(syncWorkers)
+	tasks := make(chan func() error)
+	failures := make([]error, syncWorkers) // the first of each worker
+	var workers sync.WaitGroup
+	for i := range failures {
+		workers.Go(func() {
+			for task := range tasks {
+				if err := task(); failures[i] == nil {
+					failures[i] = err
+				}
+			}
+		})
+	}
 	err := filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case e.IsDir():
-			g.Go(func() error { return syncOne(name, os.O_RDONLY, isNoSync) })
+			tasks <- func() error { return syncOne(name, os.O_RDONLY, isNoSync) }
 		case e.Type().IsRegular():
-			g.Go(func() error { return syncFile(name) })
+			tasks <- func() error { return syncFile(name) }
 		}
 		return nil
 	})
-	return errors.Join(err, g.Wait())
+	close(tasks)
+	workers.Wait()
+	return errors.Join(append(failures, err)...)
 }
 
 // syncFile syncs a file as one that may write it: SMB and Windows do nothing for others.
