@@ -17,7 +17,7 @@ import (
 const ownSessions = 4
 
 // Check finds out what would stop the restore or make it slow, and makes
-// nothing. The backup's content is not read, but for tables of contents. The
+// nothing that stays. The backup's content is not read, but for tables of contents. The
 // error says that it could not look.
 func Check(ctx context.Context, o Options) (findings []doctor.Finding, err error) {
 	r := &run{Options: o}
