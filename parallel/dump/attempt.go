@@ -188,16 +188,12 @@ func (r *run) copyFilestore(ctx context.Context, g *guard) error {
 // copied, and that the snapshot does not name: under the name of the whole file Odoo
 // would take the part for it when it is uploaded again.
 func (r *run) dropUnnamed(copied *filestore.Result, paths []string) error {
-	for _, rel := range paths {
-		bytes, err := filestore.Drop(r.storeDir(), rel)
-		if err != nil {
-			return err
-		}
-		copied.Files, copied.Bytes = copied.Files-1, copied.Bytes-bytes
+	bytes, err := filestore.Drop(r.storeDir(), paths)
+	if err != nil || len(paths) == 0 {
+		return err
 	}
-	if n := len(paths); n > 0 {
-		r.warn("%d files that were being written while they were copied are left out; the snapshot names none of them", n)
-	}
+	copied.Files, copied.Bytes = copied.Files-int64(len(paths)), copied.Bytes-bytes
+	r.warn("%d files that were being written while they were copied are left out; the snapshot names none of them", len(paths))
 	return nil
 }
 

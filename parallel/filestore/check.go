@@ -159,14 +159,20 @@ func CheckQuery(ctx context.Context, query func(io.Writer) error, o CheckOptions
 // errStopped is what a query sees when its list is read no further.
 var errStopped = errors.New("the list of attachments is not read to its end")
 
-// Drop removes a file of the copy, and gives its size.
-func Drop(dir, rel string) (bytes int64, err error) {
-	path := filepath.Join(dir, filepath.FromSlash(rel))
-	info, err := os.Lstat(path)
-	if err != nil {
-		return 0, err
+// Drop removes files of the copy, and gives the bytes that they had.
+func Drop(dir string, paths []string) (bytes int64, err error) {
+	for _, rel := range paths {
+		path := filepath.Join(dir, filepath.FromSlash(rel))
+		info, err := os.Lstat(path)
+		if err == nil {
+			err = os.Remove(path)
+		}
+		if err != nil {
+			return bytes, err
+		}
+		bytes += info.Size()
 	}
-	return info.Size(), os.Remove(path)
+	return bytes, nil
 }
 
 // feed reads the list and hands it to the workers.

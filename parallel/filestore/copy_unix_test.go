@@ -76,14 +76,14 @@ func TestCopy_Unreadable(t *testing.T) {
 		if os.Geteuid() == 0 || slices.Contains(mustGroups(t), p.GID) {
 			continue
 		}
-		if err := CanGive(p); !errors.Is(err, fs.ErrPermission) {
-			t.Errorf("CanGive(%+v): %v", p, err)
+		if err := canGive(p); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("canGive(%+v): %v", p, err)
 		}
 		if err := TryGive(t.TempDir(), p); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("TryGive(%+v): %v", p, err)
 		}
 	}
-	must(t, CanGive(Permissions{UID: os.Geteuid(), GID: os.Getegid()}), CanGive(Permissions{UID: -1, GID: -1}))
+	must(t, canGive(Permissions{UID: os.Geteuid(), GID: os.Getegid()}), canGive(Permissions{UID: -1, GID: -1}))
 }
 
 func mustGroups(t *testing.T) []int {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"odx/dumpfmt"
 )
 
 // Permissions are the owner and modes that files and folders get.
@@ -122,7 +124,7 @@ func nearestFolder(path string) (string, fs.FileInfo, error) {
 // it. A file system can still refuse (NFS with root squashing, an ID that a container
 // does not map), which TryGive finds out.
 func Settle(path string, p Permissions) (Permissions, error) {
-	refusal := CanGive(p)
+	refusal := canGive(p)
 	if refusal == nil {
 		return p, nil
 	}
@@ -151,18 +153,11 @@ func Settle(path string, p Permissions) (Permissions, error) {
 }
 
 // ownerProbe begins the name of a folder that is made to see whose it is.
-const ownerProbe = "odx-tmp-owner-"
+const ownerProbe = dumpfmt.TempPrefix + "owner-"
 
 func isSame(a, b string) bool {
 	b, err := filepath.Abs(b)
 	return err == nil && a == b
-}
-
-// CanGive tells whether this process may give files to the owner in p: it has
-// the privilege for it (root, CAP_CHOWN), or is that user and belongs to that
-// group. See Settle.
-func CanGive(p Permissions) error {
-	return canGive(p)
 }
 
 // TryGive makes a folder in parent, gives it to the owner in p and removes it.

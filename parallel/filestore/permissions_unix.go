@@ -25,6 +25,8 @@ func sameDisk(a, b fs.FileInfo) bool {
 	return okA && okB && x.Dev == y.Dev
 }
 
+// canGive tells whether this process may give files to the owner in p: it has the
+// privilege for it (root, CAP_CHOWN), or is that user and belongs to that group.
 func canGive(p Permissions) error {
 	if mayChown() {
 		return nil

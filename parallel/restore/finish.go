@@ -206,16 +206,13 @@ func (r *run) checkFiles(ctx context.Context, info odoo.Info) error {
 // the database does not name: under the name of the whole file Odoo would take the part
 // for it when it is uploaded again.
 func (r *run) dropUnnamed(paths []string) error {
-	for _, rel := range paths {
-		bytes, err := filestore.Drop(r.files.Path(), rel)
-		if err != nil {
-			return err
-		}
-		r.report.Files.Files, r.report.Files.Bytes = r.report.Files.Files-1, r.report.Files.Bytes-bytes
+	bytes, err := filestore.Drop(r.files.Path(), paths)
+	if err != nil || len(paths) == 0 {
+		return err
 	}
-	if n := len(paths); n > 0 {
-		r.warn("%d files that were being written while they were copied are left out; the database names none of them", n)
-	}
+	f := r.report.Files
+	f.Files, f.Bytes = f.Files-int64(len(paths)), f.Bytes-bytes
+	r.warn("%d files that were being written while they were copied are left out; the database names none of them", len(paths))
 	return nil
 }
 
